@@ -1,0 +1,4 @@
+import { Migration0001Foundation } from './0001-foundation.js';
+
+/** Every migration, in the order of running. A new one is a new file and a new line here. */
+export const MIGRATIONS = [{ name: '0001-foundation', class: Migration0001Foundation }];

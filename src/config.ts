@@ -1,0 +1,147 @@
+import { resolve } from 'node:path';
+import { z } from 'zod';
+import { AppError } from './errors.js';
+import { LOG_LEVELS } from './lib/logger.js';
+
+export const ROLES = ['ingress', 'admin', 'runner'] as const;
+export type Role = (typeof ROLES)[number];
+
+const list = z.string().transform((text) =>
+  text
+    .split(',')
+    .map((item) => item.trim())
+    .filter((item) => item !== ''),
+);
+
+const wholeNumber = (least: number, most: number): z.ZodType<number, string> =>
+  z
+    .string()
+    .regex(/^\d+$/, 'must be a whole number')
+    .transform(Number)
+    .refine((n) => n >= least && n <= most, `must be from ${least} to ${most}`);
+
+const flag = z.enum(['true', 'false']).transform((text) => text === 'true');
+
+/** Every setting: its name in the environment, its form, its default. The README's table is checked against it. */
+const SETTINGS = z.object({
+  NODE_ENV: z.enum(['development', 'production', 'test']).default('development'),
+  HOST: z.string().min(1).default('127.0.0.1'),
+  PORT: wholeNumber(0, 65_535).default(4000),
+  PUBLIC_URL: z.url({ protocol: /^https?$/ }).optional(),
+  ROLES: list
+    .pipe(z.array(z.enum(ROLES)).min(1))
+    .default([...ROLES]),
+  DATA_DIR: z.string().min(1).default('.workhook'),
+  DATABASE_URL: z.string().regex(/^postgres(ql)?:\/\//, 'must begin with postgresql://').optional(),
+  DATABASE_POOL_SIZE: wholeNumber(4, 500).default(20),
+  ENCRYPTION_KEYS: z.string().min(1).optional(),
+  ENCRYPTION_KEYS_FILE: z.string().min(1).optional(),
+  ADMIN_TOKEN: z.string().min(32, 'must have 32 characters or more').optional(),
+  WORKERS_DIR: z.string().min(1).default('examples/workers'),
+  LOG_LEVEL: z.enum(LOG_LEVELS).default('info'),
+  TRUSTED_PROXIES: list.default([]),
+  OUTBOUND_ALLOWED_CIDRS: list.default([]),
+  GRAPHQL_INTROSPECTION: flag.optional(),
+  BODY_BYTES_MAX: wholeNumber(1, 104_857_600).default(1_048_576),
+  SYNC_TIMEOUT_MS: wholeNumber(1, 300_000).default(25_000),
+  SHUTDOWN_TIMEOUT_MS: wholeNumber(0, 600_000).default(30_000),
+  RUNNER_CONCURRENCY: wholeNumber(1, 1_000).default(30),
+  RATE_LIMIT_GLOBAL_PER_MINUTE: wholeNumber(0, 1_000_000_000).default(60_000),
+  RATE_LIMIT_USER_PER_MINUTE: wholeNumber(0, 1_000_000_000).default(6_000),
+  RATE_LIMIT_WEBHOOK_PER_MINUTE: wholeNumber(0, 1_000_000_000).default(0),
+  ACCEPT_BATCH_MAX: wholeNumber(1, 1_000).default(128),
+  ACCEPT_QUEUE_MAX: wholeNumber(1, 1_000_000).default(5_000),
+  ACCEPT_WAIT_MS_MAX: wholeNumber(1, 60_000).default(5_000),
+  RETENTION_DAYS: wholeNumber(0, 36_500).default(90),
+});
+
+type Settings = z.output<typeof SETTINGS>;
+
+/** What the process was told, parsed once. Secrets are in it: never print it. */
+export interface Config {
+  readonly production: boolean;
+  readonly host: string;
+  /** TCP port; 0 lets the system choose. */
+  readonly port: number;
+  /** The base of every URL shown, without a trailing slash; by default the address that it listens on. */
+  readonly publicUrl: string | undefined;
+  readonly roles: ReadonlySet<Role>;
+  /** Absolute path of the folder for the embedded database and its key. */
+  readonly dataDir: string;
+  /** Unset: an embedded PostgreSQL in `dataDir`. */
+  readonly databaseUrl: string | undefined;
+  readonly databasePoolSize: number;
+  /** Key-encryption keys, `id:base64` separated by commas, the first one seals. */
+  readonly encryptionKeys: string | undefined;
+  readonly encryptionKeysFile: string | undefined;
+  readonly adminToken: string | undefined;
+  /** Absolute path of the folder with the operator's CODE workers. */
+  readonly workersDir: string;
+  readonly logLevel: Settings['LOG_LEVEL'];
+  /** CIDRs whose `X-Forwarded-*` headers are believed. */
+  readonly trustedProxies: readonly string[];
+  /** CIDRs that outbound requests may reach although they are not global. */
+  readonly outboundAllowedCidrs: readonly string[];
+  readonly graphqlIntrospection: boolean;
+  readonly bodyBytesMax: number;
+  /** How long a sync call waits, in milliseconds, when its webhook does not say. */
+  readonly syncTimeoutMs: number;
+  /** How long a stop waits for running executions, in milliseconds. */
+  readonly shutdownTimeoutMs: number;
+  /** Executions at once in this process. */
+  readonly runnerConcurrency: number;
+  /** Calls a minute; 0 is no limit. */
+  readonly rateLimits: { readonly globalPerMinute: number; readonly userPerMinute: number; readonly webhookPerMinute: number };
+  readonly accept: { readonly batchMax: number; readonly queueMax: number; readonly waitMsMax: number };
+  /** Days that calls and executions are kept; 0 is for ever. */
+  readonly retentionDays: number;
+}
+
+/**
+ * Reads the settings. An empty variable counts as unset, as compose files write it.
+ *
+ * @throws AppError CONFIGURATION_INVALID with one line that names each wrong setting, never its value.
+ */
+export function readConfig(environment: NodeJS.ProcessEnv, workingDir: string = process.cwd()): Config {
+  const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== undefined && value !== ''));
+  const parsed = SETTINGS.safeParse(given);
+  if (!parsed.success) {
+    const faults = parsed.error.issues.map((issue) => `${String(issue.path[0])}: ${issue.message}`);
+    throw new AppError('CONFIGURATION_INVALID', `Wrong setting: ${faults.join('; ')}`);
+  }
+  const settings = parsed.data;
+  const production = settings.NODE_ENV === 'production';
+  return {
+    production,
+    host: settings.HOST,
+    port: settings.PORT,
+    publicUrl: settings.PUBLIC_URL?.replace(/\/+$/, ''),
+    roles: new Set(settings.ROLES),
+    dataDir: resolve(workingDir, settings.DATA_DIR),
+    databaseUrl: settings.DATABASE_URL,
+    databasePoolSize: settings.DATABASE_POOL_SIZE,
+    encryptionKeys: settings.ENCRYPTION_KEYS,
+    encryptionKeysFile: settings.ENCRYPTION_KEYS_FILE,
+    adminToken: settings.ADMIN_TOKEN,
+    workersDir: resolve(workingDir, settings.WORKERS_DIR),
+    logLevel: settings.LOG_LEVEL,
+    trustedProxies: settings.TRUSTED_PROXIES,
+    outboundAllowedCidrs: settings.OUTBOUND_ALLOWED_CIDRS,
+    graphqlIntrospection: settings.GRAPHQL_INTROSPECTION ?? !production,
+    bodyBytesMax: settings.BODY_BYTES_MAX,
+    syncTimeoutMs: settings.SYNC_TIMEOUT_MS,
+    shutdownTimeoutMs: settings.SHUTDOWN_TIMEOUT_MS,
+    runnerConcurrency: settings.RUNNER_CONCURRENCY,
+    rateLimits: {
+      globalPerMinute: settings.RATE_LIMIT_GLOBAL_PER_MINUTE,
+      userPerMinute: settings.RATE_LIMIT_USER_PER_MINUTE,
+      webhookPerMinute: settings.RATE_LIMIT_WEBHOOK_PER_MINUTE,
+    },
+    accept: {
+      batchMax: settings.ACCEPT_BATCH_MAX,
+      queueMax: settings.ACCEPT_QUEUE_MAX,
+      waitMsMax: settings.ACCEPT_WAIT_MS_MAX,
+    },
+    retentionDays: settings.RETENTION_DAYS,
+  };
+}

@@ -1,0 +1,94 @@
+/**
+ * Every code that a caller, a client or an operator can meet, with the sentence that explains it. The code is the
+ * contract; HTTP statuses and GraphQL codes are chosen at the edges (`http/problem.ts`, `graphql/errors.ts`).
+ */
+export const ERROR_CODES = {
+  // the ingress
+  MALFORMED_WEBHOOK_ID: 'A webhook id is "wh_" and 26 characters of base32.',
+  WEBHOOK_NOT_FOUND: 'There is no such webhook.',
+  AUTHENTICATION_FAILED: 'The request could not be authenticated for this webhook.',
+  WEBHOOK_INACTIVE: 'This webhook is not active.',
+  HTTPS_REQUIRED: 'Send this request over HTTPS. Treat a secret that was sent in the clear as leaked.',
+  METHOD_NOT_ALLOWED: 'This method is not allowed here.',
+  REQUEST_TIMEOUT: 'The request did not arrive in time.',
+  PAYLOAD_TOO_LARGE: 'The body is larger than this webhook accepts.',
+  UNSUPPORTED_MEDIA_TYPE: 'The body must be JSON (application/json or application/*+json), without a Content-Encoding.',
+  HEADERS_TOO_LARGE: 'The request headers are too large.',
+  MALFORMED_REQUEST: 'The request is not well-formed HTTP.',
+  MALFORMED_BODY: 'The body is not acceptable JSON.',
+  INVALID_INPUT: "The body does not fit a worker's input schema.",
+  RATE_LIMITED: 'A rate limit is exhausted.',
+  OVERLOADED: 'Too many calls are waiting to be stored. Nothing was accepted.',
+  STORAGE_UNAVAILABLE: 'The call could not be stored. Nothing was acknowledged.',
+
+  // results and the admin API
+  NOT_FOUND: 'There is no such thing, or it is not yours to see.',
+  GONE: 'This was removed when its retention time ended.',
+  UNAUTHENTICATED: 'Sign in, or send an API token in the Authorization header.',
+  FORBIDDEN: 'Your role or token does not allow this.',
+  BAD_USER_INPUT: 'The input is not valid.',
+  CONFLICT: 'This was changed by somebody else in the meantime.',
+  COST_LIMIT_EXCEEDED: 'The operation is too large.',
+  INTERNAL_SERVER_ERROR: 'Something went wrong on our side.',
+
+  // executions
+  WORKER_FAILED: 'The worker threw an error.',
+  WORKER_TIMED_OUT: "The worker did not finish within its timeout.",
+  WORKER_NOT_LOADED: 'The worker is not loaded in this runner.',
+  WORKER_INPUT_REFUSED: "The worker's input does not fit its schema.",
+  WORKER_OUTPUT_INVALID: 'The worker returned something that is not JSON, or too large.',
+  RUNNER_LOST: 'The runner stopped while it ran this, as often as is allowed.',
+  HTTP_WORKER_STATUS: 'The endpoint answered with an error.',
+  HTTP_WORKER_UNREACHABLE: 'The endpoint could not be reached.',
+  OUTBOUND_REFUSED: 'The address is not one that outbound requests may reach.',
+  CANCELED: 'The execution was canceled.',
+
+  // the process
+  STARTUP_FAILED: 'Workhook could not start.',
+  CONFIGURATION_INVALID: 'A setting is not valid.',
+  ENCRYPTION_KEY_INVALID: 'The encryption key is missing or is not the one that sealed the stored secrets.',
+} as const;
+
+export type ErrorCode = keyof typeof ERROR_CODES;
+
+export interface AppErrorOptions {
+  /** For the log only: what a caller must not see. Never a secret or a payload either. */
+  readonly detail?: string;
+  readonly cause?: unknown;
+  /** Whether the same thing may work when tried again. */
+  readonly retryable?: boolean;
+  /** Milliseconds after which to try again. */
+  readonly retryAfterMs?: number;
+}
+
+/** The one error type of our own: a code, a message for the caller, and what only the log may have. */
+export class AppError extends Error {
+  override readonly name = 'AppError';
+  readonly detail: string | undefined;
+  readonly retryable: boolean;
+  readonly retryAfterMs: number | undefined;
+
+  /** @param message what the caller reads; without one, the code's sentence from {@link ERROR_CODES}. */
+  constructor(
+    readonly code: ErrorCode,
+    message: string = ERROR_CODES[code],
+    options: AppErrorOptions = {},
+  ) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.detail = options.detail;
+    this.retryable = options.retryable ?? false;
+    this.retryAfterMs = options.retryAfterMs;
+  }
+}
+
+/** An error's message, for texts that quote one. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** PostgreSQL's SQLSTATE or Node's system code (`ECONNREFUSED`), when the error carries one. */
+export function codeOf(error: unknown): string | undefined {
+  return typeof error === 'object' && error !== null && 'code' in error && typeof error.code === 'string'
+    ? error.code
+    : undefined;
+}

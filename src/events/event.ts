@@ -1,0 +1,71 @@
+/**
+ * What other processes hear of. Ids only: whoever hears an event reads the rows again, so an event is a hint and
+ * never the truth. All ids are UUID strings but a worker's.
+ */
+export type DomainEvent =
+  /** A call was recorded, accepted or rejected. */
+  | { readonly kind: 'call-received'; readonly callId: string; readonly webhookId: string }
+  /** All executions of a call are terminal. */
+  | { readonly kind: 'call-finished'; readonly callId: string; readonly webhookId: string }
+  /** An execution has a new state or event; `seq` is its newest event. */
+  | {
+      readonly kind: 'execution-changed';
+      readonly executionId: string;
+      readonly callId: string;
+      readonly webhookId: string;
+      readonly seq: number;
+    }
+  /** A webhook, its workers or its secrets changed: caches drop it. */
+  | { readonly kind: 'webhook-changed'; readonly webhookId: string }
+  /** A worker got a new version or is gone. */
+  | { readonly kind: 'worker-changed'; readonly workerId: string }
+  /** A token or session is no longer valid: its sockets close. */
+  | { readonly kind: 'credential-ended'; readonly credentialId: string }
+  /** The numbers of a rate limit changed. */
+  | { readonly kind: 'rate-limit-changed' };
+
+/** What a subscriber gets: an event, or the word that some may have been missed, so that it reads again. */
+export type Notification = DomainEvent | { readonly kind: 'resync' };
+
+/** A name that subscribers listen under. */
+export type Topic = string & { readonly __topic: unique symbol };
+
+/** Every topic there is, each built in one place. */
+export const topics = {
+  calls: 'calls' as Topic,
+  webhookCalls: (webhookId: string): Topic => `webhook-calls:${webhookId}` as Topic,
+  callFinished: (callId: string): Topic => `call-finished:${callId}` as Topic,
+  finishedCalls: 'finished-calls' as Topic,
+  webhookFinishedCalls: (webhookId: string): Topic => `webhook-finished-calls:${webhookId}` as Topic,
+  execution: (executionId: string): Topic => `execution:${executionId}` as Topic,
+  callExecutions: (callId: string): Topic => `call-executions:${callId}` as Topic,
+  webhookExecutions: (webhookId: string): Topic => `webhook-executions:${webhookId}` as Topic,
+  webhooks: 'webhooks' as Topic,
+  workers: 'workers' as Topic,
+  credentials: 'credentials' as Topic,
+  rateLimits: 'rate-limits' as Topic,
+};
+
+/** The topics under which an event is delivered. */
+export function topicsOf(event: DomainEvent): readonly Topic[] {
+  switch (event.kind) {
+    case 'call-received':
+      return [topics.calls, topics.webhookCalls(event.webhookId)];
+    case 'call-finished':
+      return [topics.callFinished(event.callId), topics.finishedCalls, topics.webhookFinishedCalls(event.webhookId)];
+    case 'execution-changed':
+      return [
+        topics.execution(event.executionId),
+        topics.callExecutions(event.callId),
+        topics.webhookExecutions(event.webhookId),
+      ];
+    case 'webhook-changed':
+      return [topics.webhooks];
+    case 'worker-changed':
+      return [topics.workers];
+    case 'credential-ended':
+      return [topics.credentials];
+    case 'rate-limit-changed':
+      return [topics.rateLimits];
+  }
+}

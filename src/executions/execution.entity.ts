@@ -1,0 +1,36 @@
+import { defineEntity, p, type InferEntity } from '@mikro-orm/core';
+import { EXECUTION_STATUSES, type ExecutionStatus } from './states.js';
+
+/** What went wrong, as callers and dashboards see it. */
+export interface ExecutionError {
+  readonly code: string;
+  readonly message: string;
+  readonly retryable: boolean;
+}
+
+/** One run of one worker for one call. */
+export const ExecutionEntity = defineEntity({
+  name: 'Execution',
+  tableName: 'executions',
+  properties: {
+    id: p.uuid().primary(),
+    callId: p.uuid(),
+    webhookId: p.uuid(),
+    workerId: p.text(),
+    workerVersion: p.integer().nullable(),
+    position: p.smallint(),
+    status: p.enum(EXECUTION_STATUSES).$type<ExecutionStatus>(),
+    attempt: p.smallint(),
+    leaseToken: p.uuid().nullable(),
+    leasedBy: p.uuid().nullable(),
+    queuedAt: p.datetime(),
+    startedAt: p.datetime().nullable(),
+    finishedAt: p.datetime().nullable(),
+    promptTokens: p.integer().nullable(),
+    completionTokens: p.integer().nullable(),
+    result: p.json<unknown>().nullable(),
+    error: p.json<ExecutionError>().nullable(),
+    lastEventSeq: p.integer(),
+  },
+});
+export type Execution = InferEntity<typeof ExecutionEntity>;

@@ -1,0 +1,97 @@
+import type { Clock } from './clock.js';
+
+export interface GroupCommitOptions<Item, Result> {
+  /** Writes a batch in one transaction and gives one result an item, in the same order. */
+  readonly commit: (batch: readonly Item[]) => Promise<readonly Result[]>;
+  /** The most items in one transaction. */
+  readonly batchItemsMax: number;
+  /** The most items that may wait. Past it, `add` refuses at once. */
+  readonly waitingItemsMax: number;
+  /** The longest an item waits for its transaction to begin, in milliseconds. */
+  readonly waitMsMax: number;
+  /** Made when an item is refused: the queue is full, or it waited too long. Nothing of it was written. */
+  readonly overloaded: () => Error;
+  /** Whether an error is one item's own fault, so that the batch is worth trying again one by one. */
+  readonly isItemFault: (error: unknown) => boolean;
+  readonly clock: Clock;
+}
+
+interface Waiting<Item, Result> {
+  readonly item: Item;
+  readonly sinceMs: number;
+  readonly resolve: (result: Result) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/**
+ * Group commit: what arrives while one transaction is under way shares the next one.
+ *
+ * States: IDLE (nothing waits, nothing runs) → add → COMMITTING (one transaction under way, others wait) → done →
+ * COMMITTING again when something waits, else IDLE. There is never a second transaction in flight: measured with
+ * two, batches halve and each accepted call costs PostgreSQL three times as much (172 µs instead of 58 µs).
+ */
+export class GroupCommit<Item, Result> {
+  readonly #options: GroupCommitOptions<Item, Result>;
+  readonly #waiting: Waiting<Item, Result>[] = [];
+  #committing: Promise<void> | undefined;
+  #closed = false;
+
+  constructor(options: GroupCommitOptions<Item, Result>) {
+    this.#options = options;
+  }
+
+  /** How many items wait for a transaction. */
+  get waitingItems(): number {
+    return this.#waiting.length;
+  }
+
+  /** Resolves after COMMIT with the item's result; rejects when it was refused or its transaction failed. */
+  add(item: Item): Promise<Result> {
+    const { waitingItemsMax, clock, overloaded } = this.#options;
+    if (this.#closed || this.#waiting.length >= waitingItemsMax) return Promise.reject(overloaded());
+    return new Promise<Result>((resolve, reject) => {
+      this.#waiting.push({ item, sinceMs: clock.monotonicMs(), resolve, reject });
+      this.#committing ??= this.#run();
+    });
+  }
+
+  /** Takes nothing more, and resolves when all that was taken is settled. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#committing;
+  }
+
+  async #run(): Promise<void> {
+    // Let the requests that arrived in the same turn of the event loop join the first batch.
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    while (this.#waiting.length > 0) {
+      const batch = this.#takeBatch();
+      if (batch.length > 0) await this.#commit(batch);
+    }
+    this.#committing = undefined;
+  }
+
+  #takeBatch(): Waiting<Item, Result>[] {
+    const { batchItemsMax, waitMsMax, clock, overloaded } = this.#options;
+    const oldestMs = clock.monotonicMs() - waitMsMax;
+    const batch: Waiting<Item, Result>[] = [];
+    for (const waiting of this.#waiting.splice(0, batchItemsMax)) {
+      if (waiting.sinceMs < oldestMs) waiting.reject(overloaded());
+      else batch.push(waiting);
+    }
+    return batch;
+  }
+
+  async #commit(batch: readonly Waiting<Item, Result>[]): Promise<void> {
+    try {
+      const results = await this.#options.commit(batch.map((waiting) => waiting.item));
+      batch.forEach((waiting, i) => waiting.resolve(results[i]!));
+    } catch (error) {
+      if (batch.length === 1 || !this.#options.isItemFault(error)) {
+        for (const waiting of batch) waiting.reject(error);
+        return;
+      }
+      for (const waiting of batch) await this.#commit([waiting]);
+    }
+  }
+}

@@ -1,0 +1,50 @@
+import type { ExecutionView } from '../executions/execution-view.js';
+import type { ExecutionMode } from '../calls/call-modes.js';
+import type { LimitRefusal } from '../rate-limits/limiter.js';
+import type { InputFault } from '../workers/worker-run.js';
+
+/** A POST as the transport hands it over: raw bytes, raw headers. */
+export interface IncomingCall {
+  /** The id as it stood in the URL, unchecked. */
+  readonly webhookId: string;
+  /** Names and values in turn, as they came (Node's `rawHeaders`): a header sent twice shows twice. */
+  readonly rawHeaders: readonly string[];
+  readonly body: Buffer;
+  /** The caller's address, after trusted proxies. */
+  readonly sourceIp: string;
+  readonly isTest: boolean;
+}
+
+/** One execution that a call started. */
+export interface StartedExecution {
+  readonly executionId: string;
+  readonly workerId: string;
+}
+
+export interface AcceptedCall {
+  readonly callId: string;
+  readonly webhookId: string;
+  readonly executionMode: ExecutionMode;
+  readonly executions: readonly StartedExecution[];
+}
+
+/** What became of a POST. The route is the only place that knows a status code for it. */
+export type AcceptOutcome =
+  /** Stored; an async caller is answered now. */
+  | { readonly type: 'accepted'; readonly call: AcceptedCall }
+  /** Stored, and the sync deadline passed before the executions ended; the work goes on. */
+  | { readonly type: 'deadline'; readonly call: AcceptedCall }
+  /** Stored, run, and every execution is terminal; in the order of the webhook's workers. */
+  | { readonly type: 'completed'; readonly call: AcceptedCall; readonly executions: readonly ExecutionView[] }
+  | { readonly type: 'malformed-id' }
+  | { readonly type: 'not-found' }
+  | { readonly type: 'unauthenticated'; readonly webhookId: string }
+  | { readonly type: 'inactive'; readonly webhookId: string }
+  | { readonly type: 'rate-limited'; readonly webhookId: string; readonly refusal: LimitRefusal }
+  | { readonly type: 'unsupported-media-type'; readonly webhookId: string; readonly detail: string }
+  | { readonly type: 'malformed-body'; readonly webhookId: string; readonly detail: string }
+  | { readonly type: 'invalid-input'; readonly webhookId: string; readonly faults: readonly InputFault[] }
+  /** Too many calls wait to be stored. Nothing was accepted. */
+  | { readonly type: 'overloaded'; readonly retryAfterMs: number }
+  /** The database did not confirm the commit. */
+  | { readonly type: 'unavailable'; readonly retryAfterMs: number };
