@@ -1,0 +1,157 @@
+import type pg from 'pg';
+import { codeOf } from '../errors.js';
+import type { DomainEvent } from '../events/event.js';
+import { CHANNEL, encodeEvents } from '../events/wire.js';
+import { RUN_EXECUTION } from '../queue/enqueue.js';
+import type { Dispatch, ExecutionMode } from './call-modes.js';
+import { NO_DURATION_BUCKET } from './duration-buckets.js';
+import { statisticsUpsertSql } from './statistics-sql.js';
+
+/** A call that was authenticated and validated, and the executions that it starts, in the order of its workers. */
+export interface CallToStore {
+  readonly callId: string;
+  readonly webhookId: string;
+  /** The version that it was authenticated against. */
+  readonly webhookVersion: number;
+  readonly receivedAtMs: number;
+  readonly executionMode: ExecutionMode;
+  readonly dispatch: Dispatch;
+  readonly isTest: boolean;
+  readonly sourceIp: string;
+  /** A JSON object, credentials removed. */
+  readonly headersJson: string;
+  readonly body: Buffer;
+  readonly executions: readonly { readonly executionId: string; readonly workerId: string }[];
+}
+
+/** Whether it is stored, or its webhook changed since it was looked up: then nothing of it was written. */
+export type StoreResult = 'stored' | 'stale';
+
+/**
+ * One statement, one round trip and one commit for a whole batch: calls, executions, jobs, statistics and the
+ * notification. One statement that does it all took 58 µs of PostgreSQL a call in batches, one transaction a call
+ * 270 µs and more, most of it waiting for the disk.
+ *
+ * Bodies and headers come as one binary parameter with offsets: as a `bytea[]` or `text[]` the driver would print and
+ * escape every byte of them into an array literal.
+ */
+const STORE = `
+  with proven as materialized (
+    select id, version from webhooks where id = any($3::uuid[]) and active and deleted_at is null
+  ),
+  input as materialized (
+    select t.*, p.id is not null as fresh
+    from unnest($2::uuid[], $3::uuid[], $4::integer[], $5::float8[], $6::text[], $7::text[], $8::boolean[], $9::text[],
+        $10::integer[], $11::integer[], $12::integer[], $13::smallint[])
+      with ordinality as t(call_id, webhook_id, version, received_ms, mode, dispatch, is_test, source_ip,
+        headers_at, body_at, end_at, workers, ordinal)
+    left join proven p on p.id = t.webhook_id and p.version = t.version
+  ),
+  new_calls as (
+    insert into calls (id, webhook_id, received_at, execution_mode, dispatch, outcome, is_test, source_ip,
+      request_headers, request_body, pending)
+    select call_id, webhook_id, to_timestamp(received_ms / 1000), mode, dispatch, 'ACCEPTED', is_test, source_ip,
+      convert_from(substring($1::bytea from headers_at for body_at - headers_at), 'UTF8')::json,
+      substring($1::bytea from body_at for end_at - body_at), workers
+    from input where fresh
+  ),
+  new_executions as (
+    insert into executions (id, call_id, webhook_id, worker_id, position, status, queued_at)
+    select e.id, i.call_id, i.webhook_id, e.worker_id, e.position,
+      case when e.position = 0 or i.dispatch = 'PARALLEL' then 'QUEUED' else 'WAITING' end,
+      to_timestamp(i.received_ms / 1000)
+    from unnest($14::uuid[], $15::integer[], $16::text[], $17::smallint[]) as e(id, ordinal, worker_id, position)
+    join input i on i.ordinal = e.ordinal and i.fresh
+    returning id, status
+  ),
+  jobs as (
+    select count(*) from graphile_worker.add_jobs(array(
+      select ('${RUN_EXECUTION}', json_build_object('executionId', id), null, null, null, null, null, null)::graphile_worker.job_spec
+      from new_executions where status = 'QUEUED'
+    ))
+  ),
+  counted as (
+    select webhook_id, date_trunc('minute', to_timestamp(received_ms / 1000), 'UTC') as bucket_start,
+      $18::smallint as shard, 'ACCEPTED' as outcome, ${NO_DURATION_BUCKET}::smallint as duration_bucket,
+      count(*) as calls, 0::bigint as prompt_tokens, 0::bigint as completion_tokens
+    from input where fresh group by webhook_id, bucket_start
+  ),
+  statistics as (${statisticsUpsertSql('counted')}),
+  notified as (select count(pg_notify('${CHANNEL}', payload)) from unnest($19::text[]) as n(payload))
+  select array(select ordinal::integer from input where not fresh) as stale,
+    (select count from jobs) as jobs, (select count from notified) as notified`;
+
+/**
+ * Stores a batch of calls in one transaction.
+ *
+ * @param shard this process's shard of the counters.
+ * @returns a result a call, in the order given.
+ */
+export async function storeCalls(
+  pool: pg.Pool,
+  shard: number,
+  calls: readonly CallToStore[],
+): Promise<readonly StoreResult[]> {
+  const { rows } = await pool.query<{ stale: number[] }>({
+    name: 'store-calls',
+    text: STORE,
+    values: parametersOf(calls, shard),
+  });
+  const stale = new Set(rows[0]!.stale);
+  return calls.map((_, i) => (stale.has(i + 1) ? 'stale' : 'stored'));
+}
+
+function parametersOf(calls: readonly CallToStore[], shard: number): unknown[] {
+  const chunks: Buffer[] = [];
+  const headersAt: number[] = [];
+  const bodyAt: number[] = [];
+  const endAt: number[] = [];
+  let at = 1; // SQL counts from 1
+  const executionIds: string[] = [];
+  const ordinals: number[] = [];
+  const workerIds: string[] = [];
+  const positions: number[] = [];
+  calls.forEach((call, i) => {
+    const headers = Buffer.from(call.headersJson);
+    chunks.push(headers, call.body);
+    headersAt.push(at);
+    bodyAt.push((at += headers.length));
+    endAt.push((at += call.body.length));
+    call.executions.forEach((execution, position) => {
+      executionIds.push(execution.executionId);
+      ordinals.push(i + 1);
+      workerIds.push(execution.workerId);
+      positions.push(position);
+    });
+  });
+  return [
+    Buffer.concat(chunks),
+    calls.map((call) => call.callId),
+    calls.map((call) => call.webhookId),
+    calls.map((call) => call.webhookVersion),
+    calls.map((call) => call.receivedAtMs),
+    calls.map((call) => call.executionMode),
+    calls.map((call) => call.dispatch),
+    calls.map((call) => call.isTest),
+    calls.map((call) => call.sourceIp),
+    headersAt,
+    bodyAt,
+    endAt,
+    calls.map((call) => call.executions.length),
+    executionIds,
+    ordinals,
+    workerIds,
+    positions,
+    shard,
+    encodeEvents(calls.map(received)),
+  ];
+}
+
+function received(call: CallToStore): DomainEvent {
+  return { kind: 'call-received', callId: call.callId, webhookId: call.webhookId };
+}
+
+/** SQLSTATE classes 22 (data exception) and 23 (integrity): one call's own fault, the others can still be stored. */
+export function isCallFault(error: unknown): boolean {
+  return /^2[23]/.test(codeOf(error) ?? '');
+}

@@ -1,0 +1,151 @@
+import { AppError } from '../errors.js';
+import type { CallToStore, StoreResult } from '../calls/store-calls.js';
+import type { RejectedCallRecorder } from '../calls/rejected-calls.js';
+import type { CallWait } from '../executions/wait-for.js';
+import type { Clock } from '../lib/clock.js';
+import type { Logger } from '../lib/logger.js';
+import { newUuidV7, parseId } from '../lib/ids.js';
+import type { CallLimiter } from '../rate-limits/limiter.js';
+import type { InputFault } from '../workers/worker-run.js';
+import type { AcceptedCall, AcceptOutcome, IncomingCall } from './accept-outcome.js';
+import { parseBody } from './parse-body.js';
+import { noteRejected, type Refusal } from './note-rejected.js';
+import { recordedHeaders } from './verify/incoming-headers.js';
+import { verifyCredential } from './verify/verify-credential.js';
+import { DECOY_WEBHOOK } from './verify/decoy.js';
+import type { IngressWebhook, WebhookCache } from './webhook-cache.js';
+
+export interface AcceptCallOptions {
+  readonly webhooks: WebhookCache;
+  readonly limiter: CallLimiter;
+  readonly rejectedCalls: RejectedCallRecorder;
+  /** Stores with others in one transaction; resolves after COMMIT. */
+  readonly store: (call: CallToStore) => Promise<StoreResult>;
+  readonly validateInput: (workerIds: readonly string[], inputParams: unknown) => Promise<readonly InputFault[]>;
+  /** Subscribes to a call's end. Called before the commit, so that no end is missed. */
+  readonly beginWait: (callId: string) => CallWait;
+  readonly syncTimeoutMs: number;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+/** After how long a caller may try again when the database is away. */
+const RETRY_AFTER_MS = 2_000;
+
+/** A webhook that changes while a call is on its way is looked up again this often before the call is refused. */
+const STALE_RETRIES_MAX = 3;
+
+/** The ingress's use case: one POST in, one outcome out. Never throws for anything that a caller can send. */
+export class AcceptCall {
+  readonly #options: AcceptCallOptions;
+
+  constructor(options: AcceptCallOptions) {
+    this.#options = options;
+  }
+
+  async accept(incoming: IncomingCall): Promise<AcceptOutcome> {
+    const id = parseId('webhook', incoming.webhookId);
+    if (id === undefined) return { type: 'malformed-id' };
+    try {
+      for (let retry = 0; retry < STALE_RETRIES_MAX; retry += 1) {
+        const outcome = await this.#acceptFor(id, incoming);
+        if (outcome !== 'stale') return outcome;
+        this.#options.webhooks.drop(id);
+      }
+      return { type: 'unavailable', retryAfterMs: RETRY_AFTER_MS };
+    } catch (error) {
+      if (error instanceof AppError && error.code === 'OVERLOADED') {
+        return { type: 'overloaded', retryAfterMs: error.retryAfterMs ?? RETRY_AFTER_MS };
+      }
+      // Whatever broke, no commit was confirmed: never a 2xx, and the caller is told to come again.
+      this.#options.log.error({ err: error }, 'a call could not be stored');
+      return { type: 'unavailable', retryAfterMs: RETRY_AFTER_MS };
+    }
+  }
+
+  async #acceptFor(webhookId: string, incoming: IncomingCall): Promise<AcceptOutcome | 'stale'> {
+    const { webhooks, limiter, clock } = this.#options;
+    const known = await webhooks.get(webhookId);
+    const webhook = known ?? DECOY_WEBHOOK;
+    const receivedAtMs = clock.nowMs();
+    const verification = verifyCredential(
+      webhook.authentication,
+      webhook.secrets,
+      incoming.rawHeaders,
+      incoming.body,
+      receivedAtMs,
+    );
+    if (known === undefined) return { type: 'not-found' };
+
+    const reject = (outcome: AcceptOutcome, refusal: Refusal): AcceptOutcome => {
+      noteRejected(this.#options.rejectedCalls, webhook, incoming, refusal);
+      return outcome;
+    };
+    if (!verification.verified) {
+      const { reason } = verification;
+      return reject({ type: 'unauthenticated', webhookId }, { outcome: 'REJECTED_AUTHENTICATION', httpStatus: 401, reason });
+    }
+    if (!webhook.active) {
+      const reason = 'the webhook is not active';
+      return reject({ type: 'inactive', webhookId }, { outcome: 'REJECTED_INACTIVE', httpStatus: 403, reason });
+    }
+    const taken = limiter.take({ webhookId, ownerId: webhook.ownerId });
+    const decision = taken instanceof Promise ? await taken : taken; // no turn of the event loop when quota is left
+    if (!decision.allowed) {
+      const { refusal } = decision;
+      const reason = `the ${refusal.policy} limit of ${refusal.perMinute} calls a minute is exhausted`;
+      return reject({ type: 'rate-limited', webhookId, refusal }, { outcome: 'RATE_LIMITED', httpStatus: 429, reason });
+    }
+    const parsed = parseBody(incoming.rawHeaders, incoming.body);
+    if ('fault' in parsed) {
+      const { fault: type, detail } = parsed;
+      const httpStatus = type === 'malformed-body' ? 400 : 415;
+      return reject({ type, webhookId, detail }, { outcome: 'REJECTED_MALFORMED', httpStatus, reason: detail });
+    }
+    const faults = await this.#options.validateInput(webhook.workerIds, parsed.inputParams);
+    if (faults.length > 0) {
+      const reason = faults.map((fault) => `${fault.workerId} ${fault.pointer || '/'}: ${fault.message}`).join('; ');
+      return reject({ type: 'invalid-input', webhookId, faults }, { outcome: 'REJECTED_INPUT', httpStatus: 400, reason });
+    }
+    return await this.#storeAndAwait(webhook, incoming, receivedAtMs);
+  }
+
+  async #storeAndAwait(
+    webhook: IngressWebhook,
+    incoming: IncomingCall,
+    receivedAtMs: number,
+  ): Promise<AcceptOutcome | 'stale'> {
+    const { store, beginWait, syncTimeoutMs } = this.#options;
+    const call = callToStore(webhook, incoming, receivedAtMs);
+    const wait = webhook.executionMode === 'SYNC' ? beginWait(call.callId) : undefined;
+    try {
+      if ((await store(call)) === 'stale') return 'stale';
+      const accepted: AcceptedCall = call;
+      if (wait === undefined) return { type: 'accepted', call: accepted };
+      const executions = await wait.finished(webhook.syncTimeoutMs ?? syncTimeoutMs);
+      return executions === undefined
+        ? { type: 'deadline', call: accepted }
+        : { type: 'completed', call: accepted, executions };
+    } finally {
+      wait?.cancel();
+    }
+  }
+}
+
+function callToStore(webhook: IngressWebhook, incoming: IncomingCall, receivedAtMs: number): CallToStore {
+  const { headerName, method } = webhook.authentication;
+  const secretHeader = method === 'HMAC_SIGNATURE' ? undefined : headerName;
+  return {
+    callId: newUuidV7(receivedAtMs),
+    webhookId: webhook.id,
+    webhookVersion: webhook.version,
+    receivedAtMs,
+    executionMode: webhook.executionMode,
+    dispatch: webhook.dispatch,
+    isTest: incoming.isTest,
+    sourceIp: incoming.sourceIp,
+    headersJson: JSON.stringify(recordedHeaders(incoming.rawHeaders, secretHeader)),
+    body: incoming.body,
+    executions: webhook.workerIds.map((workerId) => ({ executionId: newUuidV7(receivedAtMs), workerId })),
+  };
+}

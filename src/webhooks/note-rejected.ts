@@ -1,0 +1,34 @@
+import type { CallOutcome } from '../calls/call.entity.js';
+import type { RejectedCallRecorder } from '../calls/rejected-calls.js';
+import type { IncomingCall } from './accept-outcome.js';
+import { recordedHeaders } from './verify/incoming-headers.js';
+import type { IngressWebhook } from './webhook-cache.js';
+
+/** Why a call was turned away, for the webhook's owner. */
+export interface Refusal {
+  readonly outcome: CallOutcome;
+  readonly httpStatus: number;
+  readonly reason: string;
+}
+
+/**
+ * Records a rejected call. Of one that was not authenticated neither the body nor the presented credential is kept:
+ * whoever sent it has no claim on our disk, and a mistyped secret is still most of a secret.
+ */
+export function noteRejected(
+  recorder: RejectedCallRecorder,
+  webhook: IngressWebhook,
+  incoming: IncomingCall,
+  refusal: Refusal,
+): void {
+  recorder.record({
+    webhookId: webhook.id,
+    ...refusal,
+    sourceIp: incoming.sourceIp,
+    requestHeaders: recordedHeaders(incoming.rawHeaders, webhook.authentication.headerName),
+    body: refusal.outcome === 'REJECTED_AUTHENTICATION' ? Buffer.alloc(0) : incoming.body,
+    isTest: incoming.isTest,
+    executionMode: webhook.executionMode,
+    dispatch: webhook.dispatch,
+  });
+}

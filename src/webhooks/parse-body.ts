@@ -1,0 +1,46 @@
+import { JSON_DEPTH_MAX, scanJsonObject, type JsonFault } from '../lib/json-scan.js';
+import { headerValues } from './verify/incoming-headers.js';
+
+/** A body fit to be a worker's input, or what is wrong with it. */
+export type ParsedBody =
+  | { readonly inputParams: object }
+  | { readonly fault: 'unsupported-media-type' | 'malformed-body'; readonly detail: string };
+
+/** `application/json`, or any `application/*+json` (RFC 6839), with parameters. */
+const JSON_MEDIA_TYPE = /^application\/(?:json|[\w!#$&^.+-]+\+json)[ \t]*(?:;|$)/i;
+
+/** Reads the body as it is declared: JSON, not encoded, UTF-8. */
+export function parseBody(rawHeaders: readonly string[], body: Buffer): ParsedBody {
+  const [contentType] = headerValues(rawHeaders, 'content-type');
+  if (contentType === undefined) return unsupported('The Content-Type header is missing; send application/json.');
+  if (!JSON_MEDIA_TYPE.test(contentType)) return unsupported('The Content-Type must be application/json or application/*+json.');
+  const charset = /;[ \t]*charset[ \t]*=[ \t]*"?([^";, \t]+)/i.exec(contentType)?.[1];
+  if (charset !== undefined && !/^utf-?8$/i.test(charset)) return unsupported('JSON is UTF-8 (RFC 8259, 8.1).');
+  if (headerValues(rawHeaders, 'content-encoding').length > 0) {
+    return unsupported('A Content-Encoding is not accepted; send the body as it is.');
+  }
+  const scanned = scanJsonObject(body);
+  if ('fault' in scanned) return { fault: 'malformed-body', detail: describe(scanned) };
+  return { inputParams: scanned.value };
+}
+
+function unsupported(detail: string): ParsedBody {
+  return { fault: 'unsupported-media-type', detail };
+}
+
+function describe(fault: JsonFault): string {
+  switch (fault.fault) {
+    case 'empty':
+      return 'The body is empty; it must be a JSON object.';
+    case 'byte-order-mark':
+      return 'The body begins with a byte order mark; remove it.';
+    case 'invalid-utf8':
+      return 'The body is not valid UTF-8.';
+    case 'too-deep':
+      return `The body is nested deeper than ${JSON_DEPTH_MAX} levels.`;
+    case 'not-an-object':
+      return 'The body must be a JSON object.';
+    case 'syntax':
+      return `The body is not well-formed JSON: ${fault.detail}.`;
+  }
+}

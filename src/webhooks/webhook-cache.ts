@@ -1,0 +1,129 @@
+import { LRUCache } from 'lru-cache';
+import type { Sql } from '../db/database.js';
+import { topics } from '../events/event.js';
+import type { EventHub } from '../events/event-hub.js';
+import type { Dispatch, ExecutionMode } from '../calls/call-modes.js';
+import type { Keyring } from '../secrets/seal.js';
+import { METHOD_DEFAULTS } from './verify/method-defaults.js';
+import type { Authentication, ValidSecret } from './verify/verify-credential.js';
+import type { AuthenticationMethod } from './webhook.entity.js';
+
+/** All that an accept needs to know of a webhook. Secrets are in plain text here: it never leaves the process. */
+export interface IngressWebhook {
+  readonly id: string;
+  /** The accept transaction proves that this is still the newest version. */
+  readonly version: number;
+  readonly active: boolean;
+  readonly ownerId: string;
+  readonly executionMode: ExecutionMode;
+  readonly dispatch: Dispatch;
+  readonly syncTimeoutMs: number | undefined;
+  readonly authentication: Authentication;
+  readonly secrets: readonly ValidSecret[];
+  readonly workerIds: readonly string[];
+}
+
+export interface WebhookCacheOptions {
+  readonly sql: Sql;
+  readonly hub: EventHub;
+  readonly keyring: Keyring;
+  /** Whether events arrive now. While they don't, nothing is taken from the cache. */
+  readonly listening: () => boolean;
+}
+
+const ENTRIES_MAX = 10_000;
+
+/** Even with events, an entry is read again after this long. */
+const TTL_MS = 60_000;
+
+/**
+ * The webhooks as the ingress needs them. Any change publishes `webhook-changed`, which drops the entry in every
+ * process. Ids that don't exist are kept too, so that a flood of guesses costs PostgreSQL nothing.
+ */
+export class WebhookCache {
+  readonly #options: WebhookCacheOptions;
+  readonly #entries = new LRUCache<string, Promise<IngressWebhook | undefined>>({ max: ENTRIES_MAX, ttl: TTL_MS });
+  readonly #stop: () => void;
+
+  constructor(options: WebhookCacheOptions) {
+    this.#options = options;
+    this.#stop = options.hub.listen([topics.webhooks], (notification) => {
+      if (notification.kind === 'webhook-changed') this.#entries.delete(notification.webhookId);
+      else this.#entries.clear();
+    });
+  }
+
+  /** @param id a UUID. Deleted webhooks are as if they had never been. */
+  get(id: string): Promise<IngressWebhook | undefined> {
+    const known = this.#options.listening() ? this.#entries.get(id) : undefined;
+    if (known !== undefined) return known;
+    const loading = readIngressWebhook(this.#options.sql, this.#options.keyring, id);
+    this.#entries.set(id, loading);
+    loading.catch(() => this.#entries.delete(id)); // a failed read is not an answer to keep
+    return loading;
+  }
+
+  /** Forgets one webhook: the accept transaction found that the entry is stale. */
+  drop(id: string): void {
+    this.#entries.delete(id);
+  }
+
+  close(): void {
+    this.#stop();
+    this.#entries.clear();
+  }
+}
+
+interface WebhookRow {
+  readonly version: number;
+  readonly active: boolean;
+  readonly owner_id: string;
+  readonly execution_mode: ExecutionMode;
+  readonly dispatch: Dispatch;
+  readonly sync_timeout_ms: number | null;
+  readonly auth_method: AuthenticationMethod;
+  readonly auth_header_name: string | null;
+  readonly auth_header_prefix: string | null;
+  readonly worker_ids: string[];
+  readonly secrets: { id: string; version: number; sealed: string; expires_at_ms: number | null }[];
+}
+
+/** One statement, so that webhook, workers and secrets are of one moment. */
+const READ = `
+  select w.version, w.active, w.owner_id, w.execution_mode, w.dispatch, w.sync_timeout_ms,
+    w.auth_method, w.auth_header_name, w.auth_header_prefix,
+    array(select worker_id from webhook_workers where webhook_id = w.id order by position) as worker_ids,
+    (select coalesce(json_agg(json_build_object('id', s.id, 'version', s.version, 'sealed', encode(s.sealed, 'base64'),
+        'expires_at_ms', floor(extract(epoch from s.expires_at) * 1000)) order by s.version desc), '[]')
+      from webhook_secrets s
+      where s.webhook_id = w.id and s.revoked_at is null and (s.expires_at is null or s.expires_at > now())) as secrets
+  from webhooks w where w.id = $1 and w.deleted_at is null`;
+
+async function readIngressWebhook(sql: Sql, keyring: Keyring, id: string): Promise<IngressWebhook | undefined> {
+  const { rows } = await sql.query<WebhookRow>({ name: 'read-ingress-webhook', text: READ, values: [id] });
+  const row = rows[0];
+  if (row === undefined) return undefined;
+  const defaults = METHOD_DEFAULTS[row.auth_method];
+  return {
+    id,
+    version: row.version,
+    active: row.active,
+    ownerId: row.owner_id,
+    executionMode: row.execution_mode,
+    dispatch: row.dispatch,
+    syncTimeoutMs: row.sync_timeout_ms ?? undefined,
+    authentication: {
+      method: row.auth_method,
+      headerName: (row.auth_header_name ?? defaults.headerName).toLowerCase(),
+      headerPrefix: row.auth_header_prefix ?? defaults.headerPrefix,
+    },
+    secrets: row.secrets.map((secret) => ({
+      id: secret.id,
+      secret: keyring
+        .open(Buffer.from(secret.sealed, 'base64'), { table: 'webhook_secrets', row: secret.id, version: secret.version })
+        .toString('utf8'),
+      expiresAtMs: secret.expires_at_ms ?? undefined,
+    })),
+    workerIds: row.worker_ids,
+  };
+}
