@@ -4,7 +4,7 @@
  * Unit tests know no database, so they run without one; the others share one PostgreSQL for the whole run.
  */
 
-/** @type {import('@swc/jest').Config} */
+/** @type {import('@swc/core').Options} */
 const swcOptions = {
   swcrc: false,
   sourceMaps: 'inline',

@@ -14,7 +14,7 @@ const STAMP = join(DIST, '.stamp');
 const LOCK = join(DIST, '.lock');
 const SOURCE_FOLDERS = ['src', 'migrations'];
 /** Besides the sources, what the output depends on: compiler settings and the compiler's version. */
-const SETTINGS = ['tsconfig.json', 'package-lock.json'];
+const SETTINGS = ['tsconfig.json', 'tsconfig.build.json', 'package-lock.json'];
 const LOCK_POLL_MS = 50;
 /** A lock without a pid was left by a process that died between making and writing it. */
 const EMPTY_LOCK_AGE_MS_MAX = 5_000;
@@ -50,7 +50,7 @@ export async function build() {
     await rm(STAMP, { force: true });
     const present = await listOutputs();
     // The compiler's memory of what it wrote is wrong when somebody has deleted part of it.
-    if (!outputs.isSubsetOf(present)) await rm(join(DIST, 'tsconfig.tsbuildinfo'), { force: true });
+    if (!outputs.isSubsetOf(present)) await rm(join(DIST, 'tsconfig.build.tsbuildinfo'), { force: true });
     const fault = await compile();
     await removeStale(outputs);
     if (fault !== undefined) throw new BuildError(fault);
@@ -113,19 +113,26 @@ async function listFiles(folder) {
 async function removeStale(outputs) {
   const stale = (await listOutputs()).difference(outputs);
   await Promise.all(
-    [...stale].flatMap((path) => [`${path}`, `${path}.map`]).map((path) => rm(join(DIST, path), { force: true })),
+    [...stale]
+      .flatMap((path) => [path, `${path}.map`])
+      .map((path) => rm(join(DIST, path), { force: true })),
   );
 }
 
 /** @returns {Promise<string | undefined>} the compiler's complaints */
 async function compile() {
   const packageFile = createRequire(import.meta.url).resolve('typescript/package.json');
-  const child = spawn(process.execPath, [join(packageFile, '../bin/tsc'), '-p', ROOT], {
-    cwd: ROOT,
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
+  const child = spawn(
+    process.execPath,
+    [join(packageFile, '../bin/tsc'), '-p', join(ROOT, 'tsconfig.build.json')],
+    {
+      cwd: ROOT,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    },
+  );
   let output = '';
   child.stdout.setEncoding('utf8').on('data', (chunk) => (output += chunk));
+  /** @type {number | null} */
   const code = await new Promise((settle, reject) => child.once('error', reject).once('close', settle));
   return code === 0 ? undefined : output.trim() || `tsc ended with ${code}`;
 }

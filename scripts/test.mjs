@@ -9,7 +9,9 @@ import { constants } from 'node:os';
 const NODE_OPTIONS = ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning'];
 
 const jest = createRequire(import.meta.url).resolve('jest/bin/jest');
-const child = spawn(process.execPath, [...NODE_OPTIONS, jest, ...process.argv.slice(2)], { stdio: 'inherit' });
+const child = spawn(process.execPath, [...NODE_OPTIONS, jest, ...process.argv.slice(2)], {
+  stdio: 'inherit',
+});
 
 for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP'])) {
   // Jest stops its database first; this process ends after it, with its code.

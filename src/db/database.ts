@@ -1,4 +1,4 @@
-import { type AnyEntity, type EntityName, MikroORM } from '@mikro-orm/core';
+import { type EntitySchema, MikroORM } from '@mikro-orm/core';
 import { type EntityManager, PostgreSqlDriver } from '@mikro-orm/postgresql';
 import { Migrator } from '@mikro-orm/migrations';
 import pg from 'pg';
@@ -7,7 +7,7 @@ import type { Logger } from '../lib/logger.js';
 
 export interface DatabaseOptions {
   readonly url: string;
-  readonly entities: EntityName<AnyEntity>[];
+  readonly entities: EntitySchema[];
   /** Connections in all: half for the ORM (the admin API), half for raw SQL (runner, results). */
   readonly poolSize: number;
   readonly log: Logger;

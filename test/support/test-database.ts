@@ -29,7 +29,9 @@ export async function createTestDatabase(): Promise<TestDatabase> {
 function serverUrl(): string {
   const url = process.env['WORKHOOK_TEST_SERVER_URL'];
   if (url === undefined) {
-    throw new Error('There is no test server: a test that needs one belongs in test/integration, e2e or chaos.');
+    throw new Error(
+      'There is no test server: a test that needs one belongs in test/integration, e2e or chaos.',
+    );
   }
   return url;
 }
