@@ -45,12 +45,12 @@ export async function prepareDataDir(dataDir: string): Promise<DataLayout> {
   };
 }
 
-/** The one sentence for a data directory that cannot be used. */
+/** The one sentence for a data directory, or a file in it, that cannot be used. */
 export function notWritable(path: string, cause: unknown): AppError {
   const reason = codeOf(cause) ?? 'refused';
   return new AppError(
     'STARTUP_FAILED',
-    `The data directory ${path} cannot be written (${reason}): set DATA_DIR to a directory that this user may write, or set DATABASE_URL.`,
+    `${path} cannot be written (${reason}): set DATA_DIR to a directory that this user may write, or set DATABASE_URL.`,
     { cause },
   );
 }
