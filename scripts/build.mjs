@@ -113,9 +113,7 @@ async function listFiles(folder) {
 async function removeStale(outputs) {
   const stale = (await listOutputs()).difference(outputs);
   await Promise.all(
-    [...stale]
-      .flatMap((path) => [path, `${path}.map`])
-      .map((path) => rm(join(DIST, path), { force: true })),
+    [...stale].flatMap((path) => [path, `${path}.map`]).map((path) => rm(join(DIST, path), { force: true })),
   );
 }
 
