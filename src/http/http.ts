@@ -1,0 +1,111 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
+import type { Clock } from '../lib/clock.js';
+import type { Logger } from '../lib/logger.js';
+import type { AcceptOutcome, IncomingCall } from '../webhooks/accept-outcome.js';
+import { koaHandler } from './app.js';
+import { refuseUpload, sendAnswer } from './answer.js';
+import { ingressHandler } from './ingress.js';
+import { HttpMetrics } from './metrics.js';
+import { transportRule } from './middleware/require-https.js';
+import { webhookIdIn } from './paths.js';
+import { problemAnswer } from './problem.js';
+import { declaredLength } from './read-body.js';
+import { normalizeTarget, isWellFormed } from './request-form.js';
+import { requestFactsReader, type RequestFacts } from './request-facts.js';
+import type { OperationsOptions } from './routes/operations.js';
+import type { ResultsOptions } from './routes/results.js';
+import type { SignInOptions } from './routes/sign-in.js';
+import { createHttpServer, refuseUpgrade, type HttpServer, type HttpTimeouts } from './server.js';
+import type { LinkSigner } from './signed-link.js';
+import type { HttpMiddleware } from './state.js';
+
+export interface HttpOptions {
+  /** Addresses and CIDRs whose `X-Forwarded-*` headers are believed. */
+  readonly trustedProxies: readonly string[];
+  /** Plain HTTP from this machine; for development. */
+  readonly allowInsecureLoopback: boolean;
+  readonly bodyBytesMax: number;
+  readonly timeouts?: Partial<HttpTimeouts>;
+  readonly links: LinkSigner;
+  readonly operations: OperationsOptions;
+  /** The role `ingress`: POST /api/v1/webhooks/{id}. */
+  readonly ingress?: { readonly acceptCall: (incoming: IncomingCall) => Promise<AcceptOutcome> } | undefined;
+  /** The result routes. */
+  readonly results?: Omit<ResultsOptions, 'links'> | undefined;
+  /** The role `admin`: GraphQL and signing in. */
+  readonly admin?: AdminOptions | undefined;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+export interface AdminOptions {
+  /** Answers GET and POST /graphql; finds the {@link RequestFacts} in `ctx.state`. */
+  readonly graphql: HttpMiddleware;
+  /** Takes over the socket of a WebSocket handshake on /graphql. Transport and Host are checked, Origin is not. */
+  readonly upgrade: (req: IncomingMessage, socket: Duplex, head: Buffer, facts: RequestFacts) => void;
+  readonly signIn: SignInOptions;
+}
+
+/** Puts the HTTP side of a process together; nothing listens before `listen`. */
+export function createHttp(options: HttpOptions): HttpServer {
+  const { links, clock, log, bodyBytesMax, admin } = options;
+  const readFacts = requestFactsReader(options.trustedProxies);
+  const isAllowed = transportRule(options.allowInsecureLoopback);
+  const metrics = new HttpMetrics(options.operations.registry);
+  const koa = koaHandler({
+    operations: options.operations,
+    results: options.results === undefined ? undefined : { ...options.results, links },
+    signIn: admin?.signIn,
+    graphql: admin?.graphql,
+    isAllowed,
+    metrics,
+    clock,
+    log,
+  });
+  const ingress =
+    options.ingress === undefined
+      ? undefined
+      : ingressHandler({
+          acceptCall: options.ingress.acceptCall,
+          signLink: (path) => links.sign(path),
+          meter: metrics.meter('/api/v1/webhooks/:id'),
+          bodyBytesMax,
+          isAllowed,
+          clock,
+          log,
+        });
+
+  const handle = (req: IncomingMessage, res: ServerResponse): void => {
+    const facts = readFacts(req);
+    if (!normalizeTarget(req) || !isWellFormed(req)) {
+      refuseUpload(req, res, problemAnswer({ code: 'MALFORMED_REQUEST', requestId: facts.requestId }), facts.requestId);
+      return;
+    }
+    const webhookId = ingress === undefined ? undefined : webhookIdIn(req.url!);
+    // The ingress does without Koa: its context and response helpers cost more than all the rest of this function
+    // (figures in docs/adr, "The ingress route does without Koa").
+    if (ingress !== undefined && webhookId !== undefined) ingress(req, res, webhookId, facts);
+    else koa(req, res, facts);
+  };
+
+  return createHttpServer({
+    handle,
+    refuseContinue: (req, res) => {
+      if ((declaredLength(req) ?? 0) <= bodyBytesMax) return false;
+      const { requestId } = readFacts(req);
+      res.shouldKeepAlive = false;
+      sendAnswer(res, problemAnswer({ code: 'PAYLOAD_TOO_LARGE', requestId }), requestId);
+      return true;
+    },
+    ...(admin !== undefined && {
+      upgrade: (req: IncomingMessage, socket: Duplex, head: Buffer): void => {
+        const facts = readFacts(req);
+        if (!isWellFormed(req)) refuseUpgrade(socket, 'MALFORMED_REQUEST', facts.requestId);
+        else if (!isAllowed(facts)) refuseUpgrade(socket, 'HTTPS_REQUIRED', facts.requestId);
+        else admin.upgrade(req, socket, head, facts);
+      },
+    }),
+    ...(options.timeouts !== undefined && { timeouts: options.timeouts }),
+  });
+}

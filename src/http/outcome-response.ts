@@ -1,0 +1,162 @@
+import type { AcceptedCall, AcceptOutcome } from '../webhooks/accept-outcome.js';
+import type { ExecutionView } from '../executions/execution-view.js';
+import { ERROR_CODES, type ErrorCode } from '../errors.js';
+import { formatId } from '../lib/ids.js';
+import { jsonObject, type JsonText } from '../lib/json-text.js';
+import type { LimitRefusal } from '../rate-limits/limiter.js';
+import type { HttpAnswer } from './answer.js';
+import { PATHS } from './paths.js';
+import { PROBLEM_JSON, problemAnswer, problemMembers, retryAfterSeconds, type Problem } from './problem.js';
+
+export interface AnswerContext {
+  /** The webhook's id as it stood in the URL. */
+  readonly webhookId: string;
+  readonly requestId: string;
+  /** When the answer is given, Unix milliseconds. */
+  readonly nowMs: number;
+  /** Makes a path a link that opens it for a while ({@link LinkSigner.sign}). */
+  readonly signLink: (path: string) => string;
+}
+
+/** The RFC demands the header; it says the same whatever the webhook's method is, like the text beside it. */
+const CHALLENGE = 'Bearer realm="workhook"';
+
+/** After how many seconds it is worth asking for the result of a call that was answered with 202. */
+const POLL_AFTER_S = '1';
+
+/** What a POST to a webhook is answered: the only place that knows a status for an outcome. */
+export function answerOutcome(outcome: AcceptOutcome, context: AnswerContext): HttpAnswer {
+  switch (outcome.type) {
+    case 'accepted':
+    case 'deadline':
+      return answerAccepted(outcome.call, context);
+    case 'completed':
+      return answerCompleted(outcome.call, outcome.executions, context);
+    case 'malformed-id':
+      return refusal('MALFORMED_WEBHOOK_ID', { ...context, webhookId: null });
+    case 'not-found':
+      return refusal('WEBHOOK_NOT_FOUND', context);
+    case 'unauthenticated':
+      return refusal('AUTHENTICATION_FAILED', context, { headers: ['WWW-Authenticate', CHALLENGE] });
+    case 'inactive':
+      return refusal('WEBHOOK_INACTIVE', context);
+    case 'rate-limited':
+      return answerRateLimited(outcome.refusal, context);
+    case 'unsupported-media-type':
+      return refusal('UNSUPPORTED_MEDIA_TYPE', context, { detail: outcome.detail });
+    case 'malformed-body':
+      return refusal('MALFORMED_BODY', context, { detail: outcome.detail });
+    case 'invalid-input': {
+      const errors = outcome.faults.map(({ workerId, pointer, message }) => ({ workerId, pointer, detail: message }));
+      return refusal('INVALID_INPUT', context, { more: { errors } });
+    }
+    case 'overloaded':
+      return refusal('OVERLOADED', context, { headers: retryAfter(outcome.retryAfterMs) });
+    case 'unavailable':
+      return refusal('STORAGE_UNAVAILABLE', context, { headers: retryAfter(outcome.retryAfterMs) });
+  }
+}
+
+/** A problem with what stands in every answer to a webhook. Also for what is refused before there is an outcome. */
+export function refusal(
+  code: ErrorCode,
+  context: { readonly webhookId: string | null; readonly requestId: string; readonly nowMs: number },
+  problem: Pick<Problem, 'detail' | 'more' | 'headers'> = {},
+): HttpAnswer {
+  const { webhookId, requestId, nowMs } = context;
+  return problemAnswer({ ...problem, code, requestId, first: { webhookId, timestamp: new Date(nowMs).toISOString() } });
+}
+
+/** `success` of a result says here that the execution was started: it is stored and will run. */
+function answerAccepted(call: AcceptedCall, context: AnswerContext): HttpAnswer {
+  const [only, ...others] = call.executions;
+  const callId = formatId('call', call.callId);
+  const results: string[] = [];
+  for (const { workerId, executionId } of call.executions) {
+    results.push(
+      `{"workerId":${JSON.stringify(workerId)},"executionId":"${formatId('execution', executionId)}","success":true}`,
+    );
+  }
+  const path =
+    only !== undefined && others.length === 0
+      ? PATHS.executions + formatId('execution', only.executionId)
+      : PATHS.calls + callId;
+  return {
+    status: 202,
+    headers: [
+      'Content-Type', 'application/json',
+      'Cache-Control', 'no-store',
+      'Location', context.signLink(path),
+      'Retry-After', POLL_AFTER_S,
+    ],
+    body: `${opening(true, call, context)},"results":[${results.join(',')}],"callId":"${callId}","status":"accepted"}`,
+  };
+}
+
+function answerCompleted(call: AcceptedCall, executions: readonly ExecutionView[], context: AnswerContext): HttpAnswer {
+  const failed = executions.filter((execution) => execution.status !== 'SUCCEEDED').length;
+  const results = executions.map(resultText).join(',');
+  const start = `${opening(failed === 0, call, context)},"results":[${results}]`;
+  const callId = formatId('call', call.callId);
+  if (failed === 0) {
+    return {
+      status: 200,
+      headers: ['Content-Type', 'application/json', 'Cache-Control', 'no-store'],
+      body: `${start},"callId":"${callId}","status":"completed"}`,
+    };
+  }
+  const detail = `${failed} of ${executions.length} workers did not succeed.`;
+  const { success: _, ...members } = problemMembers({ code: 'WORKER_FAILED', detail, requestId: context.requestId });
+  return {
+    status: 500,
+    headers: ['Content-Type', PROBLEM_JSON, 'Cache-Control', 'no-store'],
+    body: `${start},"callId":"${callId}",${JSON.stringify(members).slice(1)}`,
+  };
+}
+
+/** The first members, in the order that is documented to callers; the object stays open. */
+function opening(success: boolean, call: AcceptedCall, context: AnswerContext): string {
+  const mode = call.executionMode === 'SYNC' ? 'sync' : 'async';
+  const timestamp = new Date(context.nowMs).toISOString();
+  const webhookId = formatId('webhook', call.webhookId);
+  return `{"success":${success},"webhookId":"${webhookId}","timestamp":"${timestamp}","executionMode":"${mode}"`;
+}
+
+function resultText(execution: ExecutionView): JsonText {
+  const success = execution.status === 'SUCCEEDED';
+  return jsonObject([
+    ['workerId', execution.workerId],
+    ['executionId', formatId('execution', execution.id)],
+    ['success', success],
+    ['promptTokens', execution.promptTokens ?? undefined],
+    ...(success ? [['result', execution.result ?? ('null' as JsonText), 'raw'] as const] : []),
+    ['error', success ? undefined : failureText(execution)],
+    ['code', success ? undefined : (execution.error?.code ?? execution.status)],
+  ]);
+}
+
+/** Why an execution that is terminal has no result, for a person. */
+export function failureText(execution: Pick<ExecutionView, 'status' | 'error'>): string {
+  if (execution.error !== null) return execution.error.message;
+  if (execution.status === 'SKIPPED') return 'Skipped: a worker before it in the sequence did not succeed.';
+  if (execution.status === 'CANCELED') return ERROR_CODES.CANCELED;
+  return execution.status === 'TIMED_OUT' ? ERROR_CODES.WORKER_TIMED_OUT : ERROR_CODES.WORKER_FAILED;
+}
+
+/** `RateLimit-Policy` and `RateLimit` as in draft-ietf-httpapi-ratelimit-headers-11: names are strings, times seconds. */
+function answerRateLimited(limit: LimitRefusal, context: AnswerContext): HttpAnswer {
+  const seconds = retryAfterSeconds(limit.retryAfterMs);
+  return refusal('RATE_LIMITED', context, {
+    detail: `The ${limit.policy} limit of ${limit.perMinute} calls a minute is exhausted; try again in ${seconds} s.`,
+    more: { policy: limit.policy, retryAfterMs: limit.retryAfterMs },
+    headers: [
+      'Retry-After', seconds,
+      'RateLimit-Policy', `"${limit.policy}";q=${limit.perMinute};w=${Math.ceil(limit.windowMs / 1000)}`,
+      'RateLimit', `"${limit.policy}";r=0;t=${seconds}`,
+    ],
+  });
+}
+
+function retryAfter(retryAfterMs: number): string[] {
+  return ['Retry-After', retryAfterSeconds(retryAfterMs)];
+}

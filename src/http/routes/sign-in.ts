@@ -1,0 +1,100 @@
+import type Router from '@koa/router';
+import { AppError } from '../../errors.js';
+import { loginFailedPage, loginPage, PAGE_POLICY, signedInPage, welcomePage } from '../pages.js';
+import { PATHS } from '../paths.js';
+import { readBody } from '../read-body.js';
+import { sessionCookie, sessionTokenIn } from '../session-cookie.js';
+import type { HttpContext, HttpState } from '../state.js';
+
+export interface SignInOptions {
+  /** Exchanges a one-time login token; `undefined` when it is unknown, used or expired. */
+  readonly exchangeLoginToken: (token: string) => Promise<NewSession | undefined>;
+  readonly isSignedIn: (sessionToken: string) => Promise<boolean>;
+  readonly endSession: (sessionToken: string) => Promise<void>;
+  /** Where a signed-in browser goes from `/`: the GraphQL explorer or the dashboard, when there is one. */
+  readonly homePath: string | undefined;
+}
+
+export interface NewSession {
+  /** The cookie's value: characters that need no quoting in a cookie. */
+  readonly token: string;
+  readonly expiresAt: Date;
+}
+
+const LOGIN_TOKEN = /^[\w.~-]{16,512}$/;
+
+const FORM_BYTES_MAX = 4_096;
+
+/** /, /login and /logout. */
+export function signInRoutes(router: Router<HttpState>, options: SignInOptions): void {
+  router.get('/', async (ctx) => {
+    const session = sessionTokenIn(ctx.headers);
+    const signedIn = session !== undefined && (await options.isSignedIn(session));
+    if (signedIn && options.homePath !== undefined) redirect(ctx, options.homePath);
+    else showPage(ctx, 200, signedIn ? signedInPage() : welcomePage());
+  });
+
+  router.get(PATHS.login, (ctx) => {
+    const { token } = ctx.query;
+    if (typeof token === 'string' && LOGIN_TOKEN.test(token)) showPage(ctx, 200, loginPage(token));
+    else showPage(ctx, 400, loginFailedPage());
+  });
+
+  router.post(PATHS.login, async (ctx) => {
+    refuseOtherSites(ctx);
+    const token = await formField(ctx, 'token');
+    const session = LOGIN_TOKEN.test(token) ? await options.exchangeLoginToken(token) : undefined;
+    if (session === undefined) {
+      showPage(ctx, 401, loginFailedPage());
+      return;
+    }
+    ctx.set('Set-Cookie', sessionCookie(session.token, session.expiresAt, ctx.state.secure));
+    redirect(ctx, '/');
+  });
+
+  router.post(PATHS.logout, async (ctx) => {
+    refuseOtherSites(ctx);
+    const session = sessionTokenIn(ctx.headers);
+    if (session !== undefined) await options.endSession(session);
+    ctx.set('Set-Cookie', sessionCookie('', new Date(0), ctx.state.secure));
+    redirect(ctx, '/');
+  });
+}
+
+/** Another site must not sign a browser in to its own account, nor out of ours. Programs send neither header. */
+function refuseOtherSites(ctx: HttpContext): void {
+  const site = ctx.get('Sec-Fetch-Site');
+  if (site !== '' ? site !== 'same-origin' && site !== 'none' : isForeign(ctx.get('Origin'), ctx.state.host)) {
+    throw new AppError('FORBIDDEN', 'This form can only be sent from its own page.');
+  }
+}
+
+function isForeign(origin: string, host: string): boolean {
+  if (origin === '') return false;
+  return !URL.canParse(origin) || new URL(origin).host !== host.toLowerCase();
+}
+
+async function formField(ctx: HttpContext, name: string): Promise<string> {
+  if (ctx.is('application/x-www-form-urlencoded') === false) {
+    throw new AppError('UNSUPPORTED_MEDIA_TYPE', 'Send a form (application/x-www-form-urlencoded).');
+  }
+  const body = await readBody(ctx.req, FORM_BYTES_MAX);
+  if (body === 'too-large') throw new AppError('PAYLOAD_TOO_LARGE', `The form is larger than ${FORM_BYTES_MAX} bytes.`);
+  return new URLSearchParams(body === 'aborted' ? '' : body.toString('utf8')).get(name) ?? '';
+}
+
+function showPage(ctx: HttpContext, status: number, html: string): void {
+  ctx.status = status;
+  ctx.type = 'html';
+  ctx.set('Content-Security-Policy', PAGE_POLICY);
+  ctx.set('Referrer-Policy', 'same-origin'); // with none at all, browsers send the forms with `Origin: null`
+  ctx.set('Cache-Control', 'no-store');
+  ctx.body = html;
+}
+
+/** 303: the browser asks for it with GET, whatever it has just sent. */
+function redirect(ctx: HttpContext, path: string): void {
+  ctx.redirect(path);
+  ctx.status = 303;
+  ctx.set('Cache-Control', 'no-store');
+}

@@ -1,0 +1,139 @@
+import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { AppError, codeOf, messageOf } from '../errors.js';
+import { answerClientError, rawProblem } from './client-error.js';
+import { pathOf, PATHS } from './paths.js';
+
+/** All in milliseconds. */
+export interface HttpTimeouts {
+  /** For a request's headers to arrive. */
+  readonly headersMs: number;
+  /** For the whole request to arrive; a sync call's wait does not count. */
+  readonly requestMs: number;
+  /** How often the two above are checked: a slow request ends at most this much later. */
+  readonly checkMs: number;
+  /** How long an idle connection is kept. Longer than common load balancers' 60 s: who closes first should be they. */
+  readonly keepAliveMs: number;
+}
+
+const TIMEOUTS: HttpTimeouts = { headersMs: 5_000, requestMs: 10_000, checkMs: 1_000, keepAliveMs: 65_000 };
+
+const HEADER_BYTES_MAX = 16_384;
+
+/** How often connections that have become idle are closed while the server drains. */
+const DRAIN_POLL_MS = 25;
+
+export type UpgradeHandler = (req: IncomingMessage, socket: Duplex, head: Buffer) => void;
+
+export interface HttpServerOptions {
+  readonly handle: RequestListener;
+  /** Answers a request that announces a body larger than the server takes, before it is sent (`Expect: 100-continue`). */
+  readonly refuseContinue: (req: IncomingMessage, res: ServerResponse) => boolean;
+  /** Takes WebSocket handshakes on /graphql. Without it, and on other paths, they are ordinary requests. */
+  readonly upgrade?: UpgradeHandler | undefined;
+  readonly timeouts?: Partial<HttpTimeouts>;
+}
+
+export interface HttpServer {
+  /** @throws AppError STARTUP_FAILED with one line when the address can't be had. */
+  listen(port: number, host: string): Promise<AddressInfo>;
+  /**
+   * Stops listening, lets the requests in flight finish, and after the deadline cuts what is left.
+   *
+   * @param deadlineMs milliseconds from now.
+   */
+  close(deadlineMs: number): Promise<void>;
+}
+
+/** Builds the process's one HTTP server. */
+export function createHttpServer(options: HttpServerOptions): HttpServer {
+  const timeouts = { ...TIMEOUTS, ...options.timeouts };
+  const upgraded = new Set<Duplex>();
+  let draining = false;
+
+  const server = createServer({
+    insecureHTTPParser: false,
+    requireHostHeader: false, // checked with the rest of it, for an answer in our own form
+    maxHeaderSize: HEADER_BYTES_MAX,
+    headersTimeout: timeouts.headersMs,
+    requestTimeout: timeouts.requestMs,
+    connectionsCheckingInterval: timeouts.checkMs,
+    keepAliveTimeout: timeouts.keepAliveMs,
+    // Clients offer `Upgrade: h2c` with any request (Java's does by default): those go on in HTTP/1.1.
+    shouldUpgradeCallback: (req) => options.upgrade !== undefined && isWebSocketHandshake(req),
+  });
+  // Node drops the headers beyond this count without a word; the size limit bounds them already.
+  server.maxHeadersCount = 0;
+
+  const handle = (req: IncomingMessage, res: ServerResponse): void => {
+    if (draining) res.shouldKeepAlive = false;
+    options.handle(req, res);
+  };
+  server.on('request', handle);
+  server.on('checkContinue', (req, res) => {
+    if (options.refuseContinue(req, res)) return;
+    res.writeContinue();
+    handle(req, res);
+  });
+  server.on('clientError', answerClientError);
+  server.on('upgrade', (req, socket, head) => {
+    socket.on('error', () => socket.destroy());
+    if (options.upgrade === undefined || !isWebSocketHandshake(req)) {
+      socket.end(rawProblem('NOT_FOUND')); // a Node without shouldUpgradeCallback brings every upgrade here
+      return;
+    }
+    upgraded.add(socket);
+    socket.once('close', () => upgraded.delete(socket));
+    options.upgrade(req, socket, head);
+  });
+
+  return {
+    listen: (port, host) => listen(server, port, host),
+    close: async (deadlineMs) => {
+      draining = true;
+      if (!server.listening) return;
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      const drain = setInterval(() => server.closeIdleConnections(), DRAIN_POLL_MS);
+      const cut = setTimeout(() => {
+        server.closeAllConnections();
+        for (const socket of upgraded) socket.destroy();
+      }, deadlineMs);
+      await closed;
+      clearInterval(drain);
+      clearTimeout(cut);
+    },
+  };
+}
+
+/** The connection's head as an upgrade handler may refuse it: nothing has been answered yet. */
+export function refuseUpgrade(socket: Duplex, ...problem: Parameters<typeof rawProblem>): void {
+  socket.end(rawProblem(...problem));
+}
+
+function isWebSocketHandshake(req: IncomingMessage): boolean {
+  return req.headers.upgrade?.toLowerCase() === 'websocket' && pathOf(req.url ?? '') === PATHS.graphql;
+}
+
+function listen(server: Server, port: number, host: string): Promise<AddressInfo> {
+  return new Promise((resolve, reject) => {
+    const fail = (error: unknown): void => reject(startupError(error, port, host));
+    server.once('error', fail);
+    server.listen({ port, host }, () => {
+      server.off('error', fail);
+      resolve(server.address() as AddressInfo);
+    });
+  });
+}
+
+function startupError(error: unknown, port: number, host: string): AppError {
+  const reasons: Readonly<Record<string, string>> = {
+    EADDRINUSE: `Port ${port} on ${host} is in use. Stop what listens there, or set PORT to another one.`,
+    EACCES: `Port ${port} may not be used by this user. Set PORT to one above 1023.`,
+    EADDRNOTAVAIL: `${host} is not an address of this machine. Set HOST to one.`,
+    ENOTFOUND: `The host name ${host} is not known. Set HOST to an address of this machine.`,
+  };
+  const reason = reasons[codeOf(error) ?? ''] ?? `Can't listen on ${host}:${port}: ${messageOf(error)}`;
+  return new AppError('STARTUP_FAILED', reason, { cause: error });
+}
+
