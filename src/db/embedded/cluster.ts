@@ -111,7 +111,9 @@ export async function initCluster(
     await syncDirectory(layout.dataDir);
   } catch (cause) {
     await rm(part, { recursive: true, force: true });
-    throw new AppError('STARTUP_FAILED', `The embedded database could not be created: ${reasonOf(cause)}`, { cause });
+    throw new AppError('STARTUP_FAILED', `The embedded database could not be created: ${reasonOf(cause)}`, {
+      cause,
+    });
   } finally {
     await rm(passwordFile, { force: true });
   }
@@ -120,7 +122,9 @@ export async function initCluster(
 /** What a start that was killed in the middle left behind. */
 async function removeLeftovers(dataDir: string): Promise<void> {
   const names = (await readdir(dataDir)).filter((name) => name.startsWith(PART_PREFIX));
-  await Promise.all(names.map((name) => rm(join(dataDir, name), { recursive: true, force: true, maxRetries: 3 })));
+  await Promise.all(
+    names.map((name) => rm(join(dataDir, name), { recursive: true, force: true, maxRetries: 3 })),
+  );
 }
 
 function reasonOf(error: unknown): string {

@@ -24,7 +24,11 @@ export interface ServerExit {
  *
  * @throws AppError STARTUP_FAILED when the program cannot be executed.
  */
-export async function launchServer(command: Command, log: ServerLog, stalePid?: number): Promise<LaunchedServer> {
+export async function launchServer(
+  command: Command,
+  log: ServerLog,
+  stalePid?: number,
+): Promise<LaunchedServer> {
   const child = spawn(command.file, command.args, {
     ...command.options,
     cwd: '/',
@@ -55,7 +59,11 @@ function spawned(child: ChildProcess, file: string): Promise<number> {
   return new Promise((resolve, reject) => {
     child.once('spawn', () => resolve(child.pid ?? 0));
     child.once('error', (cause) => {
-      reject(new AppError('STARTUP_FAILED', `PostgreSQL could not be started (${file}): ${cause.message}`, { cause }));
+      reject(
+        new AppError('STARTUP_FAILED', `PostgreSQL could not be started (${file}): ${cause.message}`, {
+          cause,
+        }),
+      );
     });
   });
 }

@@ -36,7 +36,11 @@ export interface RunAs {
 export async function chooseRunAs(clusterOwner: UnixUser | undefined, needs: Needs): Promise<RunAs> {
   const ownUid = process.getuid?.();
   if (ownUid !== 0) {
-    return { uid: ownUid, command: (file, args) => ({ file, args, options: {} }), own: () => Promise.resolve() };
+    return {
+      uid: ownUid,
+      command: (file, args) => ({ file, args, options: {} }),
+      own: () => Promise.resolve(),
+    };
   }
   const user = clusterOwner ?? (await lookUpUser('postgres')) ?? (await createSystemUser());
   const { uid, gid } = user;
@@ -48,7 +52,11 @@ export async function chooseRunAs(clusterOwner: UnixUser | undefined, needs: Nee
   const capability = await capabilityFor(user, needs.execute);
   if (capability === undefined) throw cannotReach(user, denied);
   const prefix = setprivArguments(user, capability);
-  return { uid, command: (file, args) => ({ file: 'setpriv', args: [...prefix, file, ...args], options: {} }), own };
+  return {
+    uid,
+    command: (file, args) => ({ file: 'setpriv', args: [...prefix, file, ...args], options: {} }),
+    own,
+  };
 }
 
 const SYSTEM_USER = 'workhook';
@@ -67,7 +75,14 @@ async function createSystemUser(): Promise<UnixUser> {
   let user = await lookUpUser(SYSTEM_USER);
   if (user !== undefined) return user;
   try {
-    await run('useradd', ['--system', '--user-group', '--no-create-home', '--shell', '/usr/sbin/nologin', SYSTEM_USER]);
+    await run('useradd', [
+      '--system',
+      '--user-group',
+      '--no-create-home',
+      '--shell',
+      '/usr/sbin/nologin',
+      SYSTEM_USER,
+    ]);
     user = await lookUpUser(SYSTEM_USER);
     if (user !== undefined) return user;
     throw new Error(`useradd made no user ${SYSTEM_USER}`);

@@ -8,11 +8,11 @@ const PASSED_ON = ['PATH', 'SystemRoot', 'TEMP', 'TMP'] as const;
  *   file would lose that.
  */
 export function serverEnvironment(stalePid?: number): NodeJS.ProcessEnv {
-  const passed = PASSED_ON.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]]));
-  return {
-    ...Object.fromEntries(passed),
-    LC_ALL: 'C',
-    TZ: 'UTC',
-    ...(stalePid === undefined ? {} : { PG_GRANDPARENT_PID: String(stalePid) }),
-  };
+  const environment: NodeJS.ProcessEnv = { LC_ALL: 'C', TZ: 'UTC' };
+  for (const name of PASSED_ON) {
+    const value = process.env[name];
+    if (value !== undefined) environment[name] = value;
+  }
+  if (stalePid !== undefined) environment['PG_GRANDPARENT_PID'] = String(stalePid);
+  return environment;
 }

@@ -36,7 +36,7 @@ export interface EmbeddedPostgres {
 }
 
 /**
- * Starts, or joins, the PostgreSQL of a data directory: see `docs/adr` for why there is one. Every gateway that uses it
+ * Starts, or joins, the PostgreSQL of a data directory: docs/adr/0005-embedded-postgresql.md says why there is one. Every gateway that uses it
  * calls its connections `workhook:<pid>`.
  *
  * @throws AppError STARTUP_FAILED with one sentence that says what to do.
