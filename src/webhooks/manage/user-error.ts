@@ -1,0 +1,1 @@
+export type { Outcome, UserError } from '../../lib/user-error.js';
