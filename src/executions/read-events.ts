@@ -1,0 +1,44 @@
+import type { Sql } from '../db/database.js';
+import { asJsonText, type JsonText } from '../lib/json-text.js';
+
+/** One thing that happened to an execution; `seq` counts from 1 without a gap. */
+export interface ExecutionEventView {
+  readonly seq: number;
+  readonly at: Date;
+  /** `status`: its state changed; `data` is `{"status", "attempt"}`. */
+  readonly kind: 'status';
+  readonly data: JsonText;
+}
+
+type EventRow = Omit<ExecutionEventView, 'data'> & { readonly data: string };
+
+/**
+ * The first event is made from the execution's row: writing it would cost every accept an insert. An execution that
+ * is not the first of a sequence begins as WAITING, every other one as QUEUED.
+ */
+const READ = `
+  (select 1 as seq, e.queued_at as at, 'status' as kind,
+    json_build_object('status', case when c.dispatch = 'SEQUENTIAL' and e.position > 0 then 'WAITING' else 'QUEUED' end,
+      'attempt', 0)::text as data
+  from executions e join calls c on c.id = e.call_id
+  where e.id = $1 and $2 < 1)
+  union all
+  (select seq, at, kind, data::text from execution_events where execution_id = $1 and seq > $2 order by seq limit $3)
+  order by seq limit $3`;
+
+/**
+ * Reads what happened to an execution after an event, oldest first.
+ *
+ * @param afterSeq 0 reads from the beginning.
+ * @param limit the most events in the answer.
+ */
+export async function readExecutionEvents(
+  sql: Sql,
+  executionId: string,
+  afterSeq: number,
+  limit: number,
+): Promise<ExecutionEventView[]> {
+  const values = [executionId, afterSeq, limit];
+  const { rows } = await sql.query<EventRow>({ name: 'read-execution-events', text: READ, values });
+  return rows.map((row) => ({ ...row, data: asJsonText(row.data) }));
+}
