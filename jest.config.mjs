@@ -22,7 +22,10 @@ const shared = {
   extensionsToTreatAsEsm: ['.ts', '.mts'],
   // `.js` first: a package's own file wins over what the mapping below could find beside it.
   moduleFileExtensions: ['js', 'ts', 'mjs', 'mts', 'cjs', 'json', 'node'],
-  moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
+  moduleNameMapper: {
+    '^(\\.{1,2}/.*)\\.js$': '$1',
+    '^workhook/worker$': '<rootDir>/src/workers/code/define-worker.ts',
+  },
   modulePathIgnorePatterns: ['<rootDir>/dist/'],
   transform: { '^.+\\.m?ts$': ['@swc/jest', swcOptions] },
 };

@@ -1,0 +1,145 @@
+import { randomBytes } from 'node:crypto';
+import { validateHeaderName, validateHeaderValue } from 'node:http';
+import { z } from 'zod';
+import { AppError } from '../../errors.js';
+import { OUTBOUND_METHODS, parseOutboundUrl } from '../../outbound/outbound-client.js';
+import type { Keyring } from '../../secrets/seal.js';
+
+/** What `worker_versions.definition` holds for an HTTP worker. Header values can be credentials, so they are sealed. */
+export const HttpDefinition = z.object({
+  method: z.enum(OUTBOUND_METHODS),
+  url: z.string(),
+  /** For showing; the values are in `headersSealed`. */
+  headerNames: z.array(z.string()),
+  /** Base64 of the sealed JSON object of the headers. */
+  headersSealed: z.string(),
+  /** Base64 of the sealed `whsec_…` secret. */
+  signingSecretSealed: z.string(),
+});
+export type HttpDefinition = z.output<typeof HttpDefinition>;
+
+/** An HTTP worker's settings with its secrets in plain text. */
+export interface HttpSettings {
+  readonly method: HttpDefinition['method'];
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  /** `whsec_` and base64, as Standard Webhooks has it. */
+  readonly signingSecret: string;
+}
+
+/** Ours to set, or the connection's (RFC 9110, 7.6.1). */
+const RESERVED_HEADERS = new Set([
+  'connection',
+  'content-length',
+  'expect',
+  'host',
+  'idempotency-key',
+  'keep-alive',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'webhook-id',
+  'webhook-signature',
+  'webhook-timestamp',
+]);
+
+const HEADERS_MAX = 50;
+const HEADER_VALUE_CHARACTERS_MAX = 4_096;
+const URL_CHARACTERS_MAX = 2_048;
+
+/** Standard Webhooks asks for 24 to 64 bytes (specification, "Signature scheme"). */
+const SECRET_BYTES = { least: 24, most: 64, made: 32 };
+
+export const httpMethod = z.enum(OUTBOUND_METHODS).default('POST');
+
+export const httpUrl = z
+  .string()
+  .max(URL_CHARACTERS_MAX)
+  .refine((text) => parseOutboundUrl(text) !== undefined, 'must be an http or https URL without user name and password')
+  .transform((text) => new URL(text).href);
+
+export const httpHeaders = z
+  .record(z.string(), z.string().max(HEADER_VALUE_CHARACTERS_MAX))
+  .superRefine((headers, context) => {
+    if (Object.keys(headers).length > HEADERS_MAX) {
+      context.addIssue({ code: 'custom', message: `must not be more than ${HEADERS_MAX}` });
+    }
+    const seen = new Set<string>();
+    for (const [name, value] of Object.entries(headers)) {
+      const fault = seen.has(name.toLowerCase()) ? 'is there twice' : headerFault(name, value);
+      if (fault !== undefined) context.addIssue({ code: 'custom', path: [name], message: fault });
+      seen.add(name.toLowerCase());
+    }
+  });
+
+export const signingSecret = z.string().refine(isSigningSecret, {
+  message: `must be "whsec_" and the base64 of ${SECRET_BYTES.least} to ${SECRET_BYTES.most} bytes`,
+});
+
+function headerFault(name: string, value: string): string | undefined {
+  if (RESERVED_HEADERS.has(name.toLowerCase())) return 'is set by Workhook';
+  try {
+    validateHeaderName(name);
+    validateHeaderValue(name, value);
+    return undefined;
+  } catch {
+    return 'is not a valid header';
+  }
+}
+
+function isSigningSecret(text: string): boolean {
+  const base64 = /^whsec_([A-Za-z0-9+/]+={0,2})$/.exec(text)?.[1];
+  if (base64 === undefined || base64.length % 4 !== 0) return false;
+  const { length } = Buffer.from(base64, 'base64');
+  return length >= SECRET_BYTES.least && length <= SECRET_BYTES.most;
+}
+
+/** A new random signing secret. */
+export function newSigningSecret(): string {
+  return `whsec_${randomBytes(SECRET_BYTES.made).toString('base64')}`;
+}
+
+/** Seals settings for a worker's version: they open for no other row and version. */
+export function sealDefinition(keyring: Keyring, workerId: string, version: number, settings: HttpSettings): HttpDefinition {
+  const { method, url, headers } = settings;
+  const seal = (part: string, text: string): string =>
+    keyring.seal(text, additionalData(workerId, version, part)).toString('base64');
+  return {
+    method,
+    url,
+    headerNames: Object.keys(headers),
+    headersSealed: seal('headers', JSON.stringify(headers)),
+    signingSecretSealed: seal('signing-secret', settings.signingSecret),
+  };
+}
+
+/** @throws AppError INTERNAL_SERVER_ERROR when the stored definition is not one; what the keyring throws. */
+export function openDefinition(
+  keyring: Keyring,
+  workerId: string,
+  version: number,
+  definition: Readonly<Record<string, unknown>>,
+): HttpSettings {
+  const { method, url, headersSealed, signingSecretSealed } = readHttpDefinition(workerId, definition);
+  const open = (part: string, sealed: string): string =>
+    keyring.open(Buffer.from(sealed, 'base64'), additionalData(workerId, version, part)).toString('utf8');
+  return {
+    method,
+    url,
+    headers: JSON.parse(open('headers', headersSealed)) as Record<string, string>,
+    signingSecret: open('signing-secret', signingSecretSealed),
+  };
+}
+
+/** Reads a stored definition, for what may be shown of it: method, URL and header names. */
+export function readHttpDefinition(workerId: string, definition: Readonly<Record<string, unknown>>): HttpDefinition {
+  const parsed = HttpDefinition.safeParse(definition);
+  if (parsed.success) return parsed.data;
+  throw new AppError('INTERNAL_SERVER_ERROR', undefined, { detail: `the definition of ${workerId} is not an HTTP worker's` });
+}
+
+function additionalData(workerId: string, version: number, part: string): { table: string; row: string; version: number } {
+  return { table: 'worker_versions', row: `${workerId}/${part}`, version };
+}
