@@ -24,24 +24,32 @@ const TEMPLATE = 'workhook_template';
 /** @type {{ dataDir: string, stop: () => Promise<void> } | undefined} */
 let server;
 
+/** @type {Promise<void> | undefined} */
+let stopping;
+
 /** Starts the PostgreSQL of this run of Jest, with the settings of the real one, and migrates the template. */
 export async function startTestServer() {
   const dataDir = await mkdtemp(join(tmpdir(), 'workhook-test-'));
   const { url, stop } = await startEmbeddedPostgres({ dataDir, log: () => undefined });
   server = { dataDir, stop };
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
-    process.once(signal, () => void stopTestServer().finally(() => process.exit(1)));
+    // Stays in place: a terminal and npm both pass a signal on, and the second must not end the stop of the first.
+    process.on(signal, () => void stopTestServer({ interrupted: true }).finally(() => process.exit(1)));
   }
   process.env[URL_VARIABLE] = url;
   await makeTemplate(url);
 }
 
-/** Stops the server; its folder stays when a failed test has kept its database. */
-export async function stopTestServer() {
+/** Stops the server; its folder stays when a failed test has kept its database, but not after an interruption. */
+export function stopTestServer({ interrupted = false } = {}) {
+  return (stopping ??= stopServer(interrupted));
+}
+
+/** @param {boolean} interrupted */
+async function stopServer(interrupted) {
   if (server === undefined) return;
   const { dataDir, stop } = server;
-  server = undefined;
-  const kept = await keptDatabases().finally(stop);
+  const kept = await (interrupted ? Promise.resolve([]) : keptDatabases()).finally(stop);
   if (kept.length === 0) await rm(dataDir, { recursive: true, force: true });
   else console.error(`Databases of failed tests (${kept.join(', ')}) are kept in ${dataDir}.`);
 }
@@ -64,7 +72,7 @@ async function makeTemplate(url) {
   }
 }
 
-/** A test that was interrupted before it could drop its database counts as one that failed. */
+/** A test file that ended before it could drop its database counts as one that failed. */
 async function keptDatabases() {
   const { rows } = await withClient((client) =>
     client.query("select datname from pg_database where datname like 'test\\_%'"),
