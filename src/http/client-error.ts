@@ -10,15 +10,23 @@ import { problemAnswer } from './problem.js';
  *
  * @param headers names and values in turn.
  */
-export function rawProblem(code: ErrorCode, requestId: string = newRandomUuid(), headers: readonly string[] = []): string {
+export function rawProblem(
+  code: ErrorCode,
+  requestId: string = newRandomUuid(),
+  headers: readonly string[] = [],
+): string {
   const answer = problemAnswer({ code, requestId, headers });
   const lines = [`HTTP/1.1 ${answer.status} ${STATUS_CODES[answer.status] ?? ''}`];
   const all = [
     ...answer.headers,
-    'Content-Length', String(Buffer.byteLength(answer.body)),
-    'X-Request-Id', requestId,
-    'X-Content-Type-Options', 'nosniff',
-    'Connection', 'close',
+    'Content-Length',
+    String(Buffer.byteLength(answer.body)),
+    'X-Request-Id',
+    requestId,
+    'X-Content-Type-Options',
+    'nosniff',
+    'Connection',
+    'close',
   ];
   for (let i = 0; i + 1 < all.length; i += 2) lines.push(`${all[i]}: ${all[i + 1]}`);
   return `${lines.join('\r\n')}\r\n\r\n${answer.body.toString()}`;

@@ -17,6 +17,7 @@ import type { OperationsOptions } from './routes/operations.js';
 import type { ResultsOptions } from './routes/results.js';
 import type { SignInOptions } from './routes/sign-in.js';
 import { createHttpServer, refuseUpgrade, type HttpServer, type HttpTimeouts } from './server.js';
+import type { Authenticate } from './result-access.js';
 import type { LinkSigner } from './signed-link.js';
 import type { HttpMiddleware } from './state.js';
 
@@ -28,11 +29,12 @@ export interface HttpOptions {
   readonly bodyBytesMax: number;
   readonly timeouts?: Partial<HttpTimeouts>;
   readonly links: LinkSigner;
+  readonly authenticate: Authenticate;
   readonly operations: OperationsOptions;
   /** The role `ingress`: POST /api/v1/webhooks/{id}. */
   readonly ingress?: { readonly acceptCall: (incoming: IncomingCall) => Promise<AcceptOutcome> } | undefined;
   /** The result routes. */
-  readonly results?: Omit<ResultsOptions, 'links'> | undefined;
+  readonly results?: Omit<ResultsOptions, 'links' | 'authenticate'> | undefined;
   /** The role `admin`: GraphQL and signing in. */
   readonly admin?: AdminOptions | undefined;
   readonly clock: Clock;
@@ -44,19 +46,19 @@ export interface AdminOptions {
   readonly graphql: HttpMiddleware;
   /** Takes over the socket of a WebSocket handshake on /graphql. Transport and Host are checked, Origin is not. */
   readonly upgrade: (req: IncomingMessage, socket: Duplex, head: Buffer, facts: RequestFacts) => void;
-  readonly signIn: SignInOptions;
+  readonly signIn: Omit<SignInOptions, 'authenticate'>;
 }
 
 /** Puts the HTTP side of a process together; nothing listens before `listen`. */
 export function createHttp(options: HttpOptions): HttpServer {
-  const { links, clock, log, bodyBytesMax, admin } = options;
+  const { links, authenticate, clock, log, bodyBytesMax, admin } = options;
   const readFacts = requestFactsReader(options.trustedProxies);
   const isAllowed = transportRule(options.allowInsecureLoopback);
   const metrics = new HttpMetrics(options.operations.registry);
   const koa = koaHandler({
     operations: options.operations,
-    results: options.results === undefined ? undefined : { ...options.results, links },
-    signIn: admin?.signIn,
+    results: options.results === undefined ? undefined : { ...options.results, links, authenticate },
+    signIn: admin === undefined ? undefined : { ...admin.signIn, authenticate },
     graphql: admin?.graphql,
     isAllowed,
     metrics,
@@ -79,7 +81,12 @@ export function createHttp(options: HttpOptions): HttpServer {
   const handle = (req: IncomingMessage, res: ServerResponse): void => {
     const facts = readFacts(req);
     if (!normalizeTarget(req) || !isWellFormed(req)) {
-      refuseUpload(req, res, problemAnswer({ code: 'MALFORMED_REQUEST', requestId: facts.requestId }), facts.requestId);
+      refuseUpload(
+        req,
+        res,
+        problemAnswer({ code: 'MALFORMED_REQUEST', requestId: facts.requestId }),
+        facts.requestId,
+      );
       return;
     }
     const webhookId = ingress === undefined ? undefined : webhookIdIn(req.url!);

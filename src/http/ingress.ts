@@ -19,7 +19,12 @@ export interface IngressOptions {
   readonly log: Logger;
 }
 
-export type IngressHandler = (req: IncomingMessage, res: ServerResponse, webhookId: string, facts: RequestFacts) => void;
+export type IngressHandler = (
+  req: IncomingMessage,
+  res: ServerResponse,
+  webhookId: string,
+  facts: RequestFacts,
+) => void;
 
 /** POST /api/v1/webhooks/{id}, straight on `node:http`. */
 export function ingressHandler(options: IngressOptions): IngressHandler {
@@ -30,7 +35,11 @@ export function ingressHandler(options: IngressOptions): IngressHandler {
       (error: unknown) => {
         const { requestId } = facts;
         options.log.error({ err: error, requestId }, 'a call could not be answered');
-        sendAnswer(res, refusal('INTERNAL_SERVER_ERROR', { webhookId, requestId, nowMs: options.clock.nowMs() }), requestId);
+        sendAnswer(
+          res,
+          refusal('INTERNAL_SERVER_ERROR', { webhookId, requestId, nowMs: options.clock.nowMs() }),
+          requestId,
+        );
         options.meter.observe(500, options.clock.monotonicMs() - startedMs);
       },
     );
@@ -55,7 +64,8 @@ async function handle(
     return answer.status;
   };
   const context = { webhookId, requestId, nowMs: clock.nowMs() };
-  if (req.method !== 'POST') return refuse(refusal('METHOD_NOT_ALLOWED', context, { headers: ['Allow', 'POST'] }));
+  if (req.method !== 'POST')
+    return refuse(refusal('METHOD_NOT_ALLOWED', context, { headers: ['Allow', 'POST'] }));
   if (!options.isAllowed(facts)) return refuse(refusal('HTTPS_REQUIRED', context));
   if ((declaredLength(req) ?? 0) > bodyBytesMax) return refuse(tooLarge(context, bodyBytesMax));
 
@@ -63,8 +73,19 @@ async function handle(
   if (body === 'aborted') return CLIENT_CLOSED_REQUEST;
   if (body === 'too-large') return refuse(tooLarge(context, bodyBytesMax));
 
-  const outcome = await options.acceptCall({ webhookId, rawHeaders: req.rawHeaders, body, sourceIp, isTest: false });
-  const answer = answerOutcome(outcome, { webhookId, requestId, nowMs: clock.nowMs(), signLink: options.signLink });
+  const outcome = await options.acceptCall({
+    webhookId,
+    rawHeaders: req.rawHeaders,
+    body,
+    sourceIp,
+    isTest: false,
+  });
+  const answer = answerOutcome(outcome, {
+    webhookId,
+    requestId,
+    nowMs: clock.nowMs(),
+    signLink: options.signLink,
+  });
   sendAnswer(res, answer, requestId);
   return answer.status;
 }

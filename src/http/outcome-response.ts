@@ -47,7 +47,11 @@ export function answerOutcome(outcome: AcceptOutcome, context: AnswerContext): H
     case 'malformed-body':
       return refusal('MALFORMED_BODY', context, { detail: outcome.detail });
     case 'invalid-input': {
-      const errors = outcome.faults.map(({ workerId, pointer, message }) => ({ workerId, pointer, detail: message }));
+      const errors = outcome.faults.map(({ workerId, pointer, message }) => ({
+        workerId,
+        pointer,
+        detail: message,
+      }));
       return refusal('INVALID_INPUT', context, { more: { errors } });
     }
     case 'overloaded':
@@ -64,7 +68,12 @@ export function refusal(
   problem: Pick<Problem, 'detail' | 'more' | 'headers'> = {},
 ): HttpAnswer {
   const { webhookId, requestId, nowMs } = context;
-  return problemAnswer({ ...problem, code, requestId, first: { webhookId, timestamp: new Date(nowMs).toISOString() } });
+  return problemAnswer({
+    ...problem,
+    code,
+    requestId,
+    first: { webhookId, timestamp: new Date(nowMs).toISOString() },
+  });
 }
 
 /** `success` of a result says here that the execution was started: it is stored and will run. */
@@ -84,16 +93,24 @@ function answerAccepted(call: AcceptedCall, context: AnswerContext): HttpAnswer 
   return {
     status: 202,
     headers: [
-      'Content-Type', 'application/json',
-      'Cache-Control', 'no-store',
-      'Location', context.signLink(path),
-      'Retry-After', POLL_AFTER_S,
+      'Content-Type',
+      'application/json',
+      'Cache-Control',
+      'no-store',
+      'Location',
+      context.signLink(path),
+      'Retry-After',
+      POLL_AFTER_S,
     ],
     body: `${opening(true, call, context)},"results":[${results.join(',')}],"callId":"${callId}","status":"accepted"}`,
   };
 }
 
-function answerCompleted(call: AcceptedCall, executions: readonly ExecutionView[], context: AnswerContext): HttpAnswer {
+function answerCompleted(
+  call: AcceptedCall,
+  executions: readonly ExecutionView[],
+  context: AnswerContext,
+): HttpAnswer {
   const failed = executions.filter((execution) => execution.status !== 'SUCCEEDED').length;
   const results = executions.map(resultText).join(',');
   const start = `${opening(failed === 0, call, context)},"results":[${results}]`;
@@ -106,7 +123,11 @@ function answerCompleted(call: AcceptedCall, executions: readonly ExecutionView[
     };
   }
   const detail = `${failed} of ${executions.length} workers did not succeed.`;
-  const { success: _, ...members } = problemMembers({ code: 'WORKER_FAILED', detail, requestId: context.requestId });
+  const { success: _, ...members } = problemMembers({
+    code: 'WORKER_FAILED',
+    detail,
+    requestId: context.requestId,
+  });
   return {
     status: 500,
     headers: ['Content-Type', PROBLEM_JSON, 'Cache-Control', 'no-store'],
@@ -150,9 +171,12 @@ function answerRateLimited(limit: LimitRefusal, context: AnswerContext): HttpAns
     detail: `The ${limit.policy} limit of ${limit.perMinute} calls a minute is exhausted; try again in ${seconds} s.`,
     more: { policy: limit.policy, retryAfterMs: limit.retryAfterMs },
     headers: [
-      'Retry-After', seconds,
-      'RateLimit-Policy', `"${limit.policy}";q=${limit.perMinute};w=${Math.ceil(limit.windowMs / 1000)}`,
-      'RateLimit', `"${limit.policy}";r=0;t=${seconds}`,
+      'Retry-After',
+      seconds,
+      'RateLimit-Policy',
+      `"${limit.policy}";q=${limit.perMinute};w=${Math.ceil(limit.windowMs / 1000)}`,
+      'RateLimit',
+      `"${limit.policy}";r=0;t=${seconds}`,
     ],
   });
 }

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import { isIP } from 'node:net';
 import ipaddr from 'ipaddr.js';
 import { AppError } from '../errors.js';
 import { newRandomUuid } from '../lib/ids.js';
@@ -30,9 +31,11 @@ const REQUEST_ID = /^[A-Za-z0-9._-]{1,128}$/;
 export function requestFactsReader(trustedProxies: readonly string[]): ReadRequestFacts {
   const networks = trustedProxies.map(parseNetwork);
   const isTrusted = (address: string): boolean => {
-    if (networks.length === 0 || !ipaddr.isValid(address)) return false;
+    if (networks.length === 0 || isIP(address) === 0) return false;
     const parsed = ipaddr.process(address);
-    return networks.some(([network, bits]) => network.kind() === parsed.kind() && parsed.match([network, bits]));
+    return networks.some(
+      ([network, bits]) => network.kind() === parsed.kind() && parsed.match([network, bits]),
+    );
   };
   return (req) => {
     const { headers, socket } = req;
@@ -59,11 +62,15 @@ export function isLoopback(sourceIp: string): boolean {
  * The right-most address that is not a trusted proxy: each proxy appends whom it heard from, so what stands left of
  * the first stranger is only that stranger's claim. What is no address ends the walk at the proxy that wrote it.
  */
-function clientAddress(peer: string, forwardedFor: readonly string[], isTrusted: (address: string) => boolean): string {
+function clientAddress(
+  peer: string,
+  forwardedFor: readonly string[],
+  isTrusted: (address: string) => boolean,
+): string {
   let client = peer;
   for (const entry of forwardedFor.toReversed()) {
     const address = withoutPort(entry);
-    if (!ipaddr.isValid(address)) return client;
+    if (isIP(address) === 0) return client;
     client = plainAddress(address);
     if (!isTrusted(client)) return client;
   }
@@ -77,7 +84,7 @@ function withoutPort(entry: string): string {
 
 function plainAddress(address: string): string {
   if (!address.includes(':')) return address;
-  return ipaddr.isValid(address) ? ipaddr.process(address).toString() : address;
+  return isIP(address) === 0 ? address : ipaddr.process(address).toString();
 }
 
 function listOf(header: string | readonly string[] | undefined): string[] {
@@ -96,14 +103,19 @@ function protocolOf(req: IncomingMessage): string {
   return isEncrypted(req) ? 'https' : 'http';
 }
 
+/** `isIP` first: ipaddr.js also takes the old forms (`10.1`, `0x7f.1`), which nobody means. */
 function parseNetwork(text: string): Network {
+  const [address = '', prefix] = text.split('/');
   try {
-    if (text.includes('/')) return ipaddr.parseCIDR(text);
-    const address = ipaddr.process(text);
-    return [address, address.kind() === 'ipv4' ? 32 : 128];
+    if (isIP(address) === 0) throw new Error('not an IP address');
+    if (prefix !== undefined) return ipaddr.parseCIDR(text);
+    const parsed = ipaddr.process(address);
+    return [parsed, parsed.kind() === 'ipv4' ? 32 : 128];
   } catch (error) {
-    throw new AppError('CONFIGURATION_INVALID', `A trusted proxy must be an address or a CIDR, and "${text}" is neither.`, {
-      cause: error,
-    });
+    throw new AppError(
+      'CONFIGURATION_INVALID',
+      `A trusted proxy must be an address or a CIDR, and "${text}" is neither.`,
+      { cause: error },
+    );
   }
 }

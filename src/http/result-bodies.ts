@@ -56,7 +56,11 @@ function executionMembers(execution: ExecutionView): JsonMember[] {
 /** Puts the bytes in unread: decoded and encoded again, nothing could promise that they are the same. */
 function withInput(members: readonly JsonMember[], requestBody: Buffer | undefined): Buffer {
   const start = jsonObject(members).slice(0, -1);
-  return Buffer.concat([Buffer.from(`${start},"inputParams":`), requestBody ?? Buffer.from('null'), Buffer.from('}')]);
+  return Buffer.concat([
+    Buffer.from(`${start},"inputParams":`),
+    requestBody ?? Buffer.from('null'),
+    Buffer.from('}'),
+  ]);
 }
 
 /** The form of EverWorker's own `execution-result`; times are ISO-8601. */
@@ -95,9 +99,20 @@ export function plainLogsBody(execution: ExecutionView, steps: readonly Executio
 }
 
 /** A strong ETag (RFC 9110, 8.8.3) over everything in the answer that changes. */
-export function entityTag(executions: readonly ExecutionView[], ...more: readonly (string | number | null)[]): string {
-  const state = executions.map(({ id, status, attempt, lastEventSeq }) => [id, status, attempt, lastEventSeq]);
-  return `"${createHash('sha256').update(JSON.stringify([state, more])).digest('base64url').slice(0, 22)}"`;
+export function entityTag(
+  executions: readonly ExecutionView[],
+  ...more: readonly (string | number | null)[]
+): string {
+  const state = executions.map(({ id, status, attempt, lastEventSeq }) => [
+    id,
+    status,
+    attempt,
+    lastEventSeq,
+  ]);
+  return `"${createHash('sha256')
+    .update(JSON.stringify([state, more]))
+    .digest('base64url')
+    .slice(0, 22)}"`;
 }
 
 /** Whether `If-None-Match` names this tag; the comparison is the weak one (RFC 9110, 13.1.2). */

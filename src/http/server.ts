@@ -1,4 +1,10 @@
-import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { AppError, codeOf, messageOf } from '../errors.js';
@@ -136,4 +142,3 @@ function startupError(error: unknown, port: number, host: string): AppError {
   const reason = reasons[codeOf(error) ?? ''] ?? `Can't listen on ${host}:${port}: ${messageOf(error)}`;
   return new AppError('STARTUP_FAILED', reason, { cause: error });
 }
-

@@ -1,17 +1,4 @@
-import type { IncomingHttpHeaders } from 'node:http';
-
-/** The cookie of a signed-in browser. */
-export const SESSION_COOKIE = 'workhook_session';
-
-/** Reads the session's token from the Cookie header. A cookie that is there twice counts as none: one may be planted. */
-export function sessionTokenIn(headers: IncomingHttpHeaders): string | undefined {
-  const values = (headers.cookie ?? '')
-    .split(';')
-    .map((pair) => pair.trim())
-    .filter((pair) => pair.startsWith(`${SESSION_COOKIE}=`))
-    .map((pair) => pair.slice(SESSION_COOKIE.length + 1));
-  return values.length === 1 ? values[0] : undefined;
-}
+import { SESSION_COOKIE } from '../access/session-cookie.js';
 
 /**
  * The Set-Cookie header for a session.

@@ -20,6 +20,7 @@ export async function openHttp(options: Partial<HttpOptions> = {}): Promise<Test
     allowInsecureLoopback: true,
     bodyBytesMax: 1024,
     links: new LinkSigner(Buffer.alloc(32, 1), systemClock),
+    authenticate: () => Promise.resolve(undefined),
     operations: { readiness: () => Promise.resolve([]), registry: new Registry() },
     clock: systemClock,
     log: createLogger('silent'),

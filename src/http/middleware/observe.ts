@@ -8,6 +8,8 @@ export function observe(metrics: HttpMetrics, clock: Clock): HttpMiddleware {
     const startedMs = clock.monotonicMs();
     await next();
     const { routerPath } = ctx as { readonly routerPath?: unknown };
-    metrics.meter(typeof routerPath === 'string' ? routerPath : 'unmatched').observe(ctx.status, clock.monotonicMs() - startedMs);
+    metrics
+      .meter(typeof routerPath === 'string' ? routerPath : 'unmatched')
+      .observe(ctx.status, clock.monotonicMs() - startedMs);
   };
 }

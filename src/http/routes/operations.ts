@@ -1,4 +1,4 @@
-import type Router from '@koa/router';
+import type { Router } from '@koa/router';
 import type { Registry } from 'prom-client';
 import type { HttpState } from '../state.js';
 

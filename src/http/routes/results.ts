@@ -1,4 +1,4 @@
-import type Router from '@koa/router';
+import type { Router } from '@koa/router';
 import { readCall, readRequestBody } from '../../calls/read-call.js';
 import type { Sql } from '../../db/database.js';
 import { AppError } from '../../errors.js';
@@ -47,7 +47,8 @@ export function resultsRoutes(router: Router<HttpState>, options: ResultsOptions
     if (!(await allowed(call.webhookId))) throw new AppError('NOT_FOUND');
     const executions = await readCallExecutions(sql, id);
     const finished = executions.every((execution) => isTerminal(execution.status));
-    if (isUnchanged(ctx, entityTag(executions, call.outcome, call.httpStatus, call.durationMs), finished)) return;
+    if (isUnchanged(ctx, entityTag(executions, call.outcome, call.httpStatus, call.durationMs), finished))
+      return;
     sendJson(ctx, callBody(call, executions));
   });
 
@@ -66,7 +67,11 @@ export function resultsRoutes(router: Router<HttpState>, options: ResultsOptions
 }
 
 /** @throws AppError NOT_FOUND for what is malformed, unknown or not the caller's; GONE after its retention time. */
-async function findExecution(options: ResultsOptions, ctx: HttpContext, publicId: string): Promise<ExecutionView> {
+async function findExecution(
+  options: ResultsOptions,
+  ctx: HttpContext,
+  publicId: string,
+): Promise<ExecutionView> {
   const id = parseId('execution', publicId);
   if (id === undefined) throw new AppError('NOT_FOUND');
   const allowed = await mayRead(options, ctx, PATHS.executions + publicId);

@@ -1,24 +1,21 @@
-import type Router from '@koa/router';
+import type { Router } from '@koa/router';
+import { sessionTokenIn } from '../../access/session-cookie.js';
+import type { NewSession } from '../../access/sessions.js';
 import { AppError } from '../../errors.js';
 import { loginFailedPage, loginPage, PAGE_POLICY, signedInPage, welcomePage } from '../pages.js';
 import { PATHS } from '../paths.js';
 import { readBody } from '../read-body.js';
-import { sessionCookie, sessionTokenIn } from '../session-cookie.js';
+import type { Authenticate } from '../result-access.js';
+import { sessionCookie } from '../session-cookie.js';
 import type { HttpContext, HttpState } from '../state.js';
 
 export interface SignInOptions {
   /** Exchanges a one-time login token; `undefined` when it is unknown, used or expired. */
   readonly exchangeLoginToken: (token: string) => Promise<NewSession | undefined>;
-  readonly isSignedIn: (sessionToken: string) => Promise<boolean>;
+  readonly authenticate: Authenticate;
   readonly endSession: (sessionToken: string) => Promise<void>;
   /** Where a signed-in browser goes from `/`: the GraphQL explorer or the dashboard, when there is one. */
   readonly homePath: string | undefined;
-}
-
-export interface NewSession {
-  /** The cookie's value: characters that need no quoting in a cookie. */
-  readonly token: string;
-  readonly expiresAt: Date;
 }
 
 const LOGIN_TOKEN = /^[\w.~-]{16,512}$/;
@@ -28,8 +25,7 @@ const FORM_BYTES_MAX = 4_096;
 /** /, /login and /logout. */
 export function signInRoutes(router: Router<HttpState>, options: SignInOptions): void {
   router.get('/', async (ctx) => {
-    const session = sessionTokenIn(ctx.headers);
-    const signedIn = session !== undefined && (await options.isSignedIn(session));
+    const signedIn = (await options.authenticate({ cookie: ctx.headers.cookie })) !== undefined;
     if (signedIn && options.homePath !== undefined) redirect(ctx, options.homePath);
     else showPage(ctx, 200, signedIn ? signedInPage() : welcomePage());
   });
@@ -54,7 +50,7 @@ export function signInRoutes(router: Router<HttpState>, options: SignInOptions):
 
   router.post(PATHS.logout, async (ctx) => {
     refuseOtherSites(ctx);
-    const session = sessionTokenIn(ctx.headers);
+    const session = sessionTokenIn(ctx.headers.cookie);
     if (session !== undefined) await options.endSession(session);
     ctx.set('Set-Cookie', sessionCookie('', new Date(0), ctx.state.secure));
     redirect(ctx, '/');
@@ -64,7 +60,9 @@ export function signInRoutes(router: Router<HttpState>, options: SignInOptions):
 /** Another site must not sign a browser in to its own account, nor out of ours. Programs send neither header. */
 function refuseOtherSites(ctx: HttpContext): void {
   const site = ctx.get('Sec-Fetch-Site');
-  if (site !== '' ? site !== 'same-origin' && site !== 'none' : isForeign(ctx.get('Origin'), ctx.state.host)) {
+  if (
+    site !== '' ? site !== 'same-origin' && site !== 'none' : isForeign(ctx.get('Origin'), ctx.state.host)
+  ) {
     throw new AppError('FORBIDDEN', 'This form can only be sent from its own page.');
   }
 }
@@ -79,7 +77,8 @@ async function formField(ctx: HttpContext, name: string): Promise<string> {
     throw new AppError('UNSUPPORTED_MEDIA_TYPE', 'Send a form (application/x-www-form-urlencoded).');
   }
   const body = await readBody(ctx.req, FORM_BYTES_MAX);
-  if (body === 'too-large') throw new AppError('PAYLOAD_TOO_LARGE', `The form is larger than ${FORM_BYTES_MAX} bytes.`);
+  if (body === 'too-large')
+    throw new AppError('PAYLOAD_TOO_LARGE', `The form is larger than ${FORM_BYTES_MAX} bytes.`);
   return new URLSearchParams(body === 'aborted' ? '' : body.toString('utf8')).get(name) ?? '';
 }
 
