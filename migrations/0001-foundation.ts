@@ -22,10 +22,11 @@ export class Migration0001Foundation extends Migration {
     this.addSql(`
       drop table if exists rate_limit_policies, runners, call_statistics, execution_events, execution_steps,
         executions, calls, webhook_secrets, webhook_workers, webhooks, worker_versions, workers, audit_events,
-        encryption_keys, login_tokens, sessions, api_tokens, users cascade;
+        encryption_root, encryption_keys, login_tokens, sessions, api_tokens, users cascade;
       drop function if exists workhook_ensure_partitions(timestamptz, integer);
       drop function if exists workhook_drop_partitions_before(timestamptz);
       drop function if exists workhook_uuid_floor(timestamptz);
+      drop function if exists workhook_refuse_change();
     `);
   }
 }
@@ -77,6 +78,11 @@ const ACCESS = `
     created_at timestamptz not null default now()
   );
 
+  create table encryption_root (
+    only_one boolean primary key default true check (only_one),
+    sealed bytea not null
+  );
+
   create table audit_events (
     seq bigint primary key,
     at timestamptz not null,
@@ -88,6 +94,14 @@ const ACCESS = `
     previous_hash bytea not null,
     hash bytea not null
   );
+  create index audit_events_reveals on audit_events (user_id, at) where action = 'webhook.secret-revealed';
+
+  create function workhook_refuse_change() returns trigger language plpgsql as $$
+  begin
+    raise exception 'the audit log is append-only' using errcode = 'insufficient_privilege';
+  end $$;
+  create trigger audit_events_append_only before update or delete or truncate on audit_events
+    for each statement execute function workhook_refuse_change();
 `;
 
 const WORKERS = `
@@ -229,6 +243,7 @@ const CALLS = `
     request_body bytea not null,
     rejection_reason text,
     pending smallint not null,
+    failures smallint not null default 0,
     finished_at timestamptz
   ) partition by range (id);
   create table calls_default partition of calls default;

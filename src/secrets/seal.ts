@@ -58,12 +58,19 @@ export class Keyring {
   }
 
   seal(plaintext: string | Uint8Array, sealedFor: SealedFor): Buffer {
-    return this.#sealWith(this.#first.id, plaintext, sealedFor);
+    return this.sealWith(this.#first.id, plaintext, sealedFor);
   }
 
   /** Seals with a certain key: for the proofs that show which keys are right. */
   sealWith(keyId: string, plaintext: string | Uint8Array, sealedFor: SealedFor): Buffer {
-    return this.#sealWith(keyId, plaintext, sealedFor);
+    const key = this.#keyOf(keyId);
+    const dataKey = randomBytes(KEY_BYTES);
+    const head = headOf(keyId);
+    return Buffer.concat([
+      head,
+      encrypt(key, dataKey, aadOf(head, sealedFor)),
+      encrypt(dataKey, plaintext, aadOf(Buffer.of(FORMAT), sealedFor)),
+    ]);
   }
 
   /**
@@ -74,9 +81,7 @@ export class Keyring {
    */
   open(sealed: Uint8Array, sealedFor: SealedFor): Buffer {
     const { head, keyId, wrapped, encrypted } = parse(sealed);
-    const key = this.#keys.get(keyId);
-    if (key === undefined) throw cannotOpen(`the encryption key "${keyId}" is not in the keyring`);
-    const dataKey = decrypt(key, wrapped, aadOf(head, sealedFor));
+    const dataKey = decrypt(this.#keyOf(keyId), wrapped, aadOf(head, sealedFor));
     return decrypt(dataKey, encrypted, aadOf(Buffer.of(FORMAT), sealedFor));
   }
 
@@ -88,9 +93,7 @@ export class Keyring {
   rewrap(sealed: Uint8Array, sealedFor: SealedFor): Buffer | undefined {
     const { head, keyId, wrapped, encrypted } = parse(sealed);
     if (keyId === this.#first.id) return undefined;
-    const key = this.#keys.get(keyId);
-    if (key === undefined) throw cannotOpen(`the encryption key "${keyId}" is not in the keyring`);
-    const dataKey = decrypt(key, wrapped, aadOf(head, sealedFor));
+    const dataKey = decrypt(this.#keyOf(keyId), wrapped, aadOf(head, sealedFor));
     const newHead = headOf(this.#first.id);
     return Buffer.concat([newHead, encrypt(this.#first.key, dataKey, aadOf(newHead, sealedFor)), encrypted]);
   }
@@ -113,16 +116,10 @@ export class Keyring {
     this.#root = root;
   }
 
-  #sealWith(keyId: string, plaintext: string | Uint8Array, sealedFor: SealedFor): Buffer {
-    const key = this.#keys.get(keyId);
-    if (key === undefined) throw cannotOpen(`the encryption key "${keyId}" is not in the keyring`);
-    const dataKey = randomBytes(KEY_BYTES);
-    const head = headOf(keyId);
-    return Buffer.concat([
-      head,
-      encrypt(key, dataKey, aadOf(head, sealedFor)),
-      encrypt(dataKey, plaintext, aadOf(Buffer.of(FORMAT), sealedFor)),
-    ]);
+  #keyOf(id: string): Uint8Array {
+    const key = this.#keys.get(id);
+    if (key === undefined) throw cannotOpen(`the encryption key "${id}" is not in the keyring`);
+    return key;
   }
 }
 
