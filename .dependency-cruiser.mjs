@@ -153,7 +153,8 @@ export default {
     },
   ],
   options: {
-    parser: 'swc', // sees type-only imports too: they bind the rooms together as well
+    // Sees type-only imports too: they bind the rooms together as well. It cannot read `using` declarations yet.
+    parser: 'swc',
     doNotFollow: { path: ['node_modules', '^dist/'] },
     moduleSystems: ['es6', 'cjs'],
     enhancedResolveOptions: {

@@ -7,12 +7,14 @@ import { resolve } from 'node:path';
  */
 const root = resolve(import.meta.dirname, '..');
 /** @param {string} name */
-const readJson = async (name) => JSON.parse(await readFile(resolve(root, name), 'utf8'));
+const readText = (name) => readFile(resolve(root, name), 'utf8');
 
-/** @type {{ packages: Record<string, { resolved?: string, link?: boolean }> }} */
-const lock = await readJson('package-lock.json');
-/** @type {Record<string, Record<string, string> | undefined>} */
-const manifest = await readJson('package.json');
+const lock = /** @type {{ packages: Record<string, { resolved?: string, link?: boolean }> }} */ (
+  JSON.parse(await readText('package-lock.json'))
+);
+const manifest = /** @type {Record<string, Record<string, string> | undefined>} */ (
+  JSON.parse(await readText('package.json'))
+);
 
 const addressed = Object.entries(lock.packages)
   .filter(([, entry]) => entry.resolved !== undefined && entry.link !== true)

@@ -30,14 +30,14 @@ let stopping;
 /** Starts the PostgreSQL of this run of Jest, with the settings of the real one, and migrates the template. */
 export async function startTestServer() {
   const dataDir = await mkdtemp(join(tmpdir(), 'workhook-test-'));
-  const { url, stop } = await startEmbeddedPostgres({ dataDir, log: () => undefined });
-  server = { dataDir, stop };
+  const postgres = await startEmbeddedPostgres({ dataDir, log: () => undefined });
+  server = { dataDir, stop: () => postgres.stop() };
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
     // Stays in place: a terminal and npm both pass a signal on, and the second must not end the stop of the first.
-    process.on(signal, () => void stopTestServer({ interrupted: true }).finally(() => process.exit(1)));
+    process.on(signal, () => void stopTestServer({ interrupted: true }).finally(() => void process.exit(1)));
   }
-  process.env[URL_VARIABLE] = url;
-  await makeTemplate(url);
+  process.env[URL_VARIABLE] = postgres.url;
+  await makeTemplate(postgres.url);
 }
 
 /** Stops the server; its folder stays when a failed test has kept its database, but not after an interruption. */
@@ -49,7 +49,13 @@ export function stopTestServer({ interrupted = false } = {}) {
 async function stopServer(interrupted) {
   if (server === undefined) return;
   const { dataDir, stop } = server;
-  const kept = await (interrupted ? Promise.resolve([]) : keptDatabases()).finally(stop);
+  /** @type {string[]} */
+  let kept = [];
+  try {
+    if (!interrupted) kept = await keptDatabases();
+  } finally {
+    await stop();
+  }
   if (kept.length === 0) await rm(dataDir, { recursive: true, force: true });
   else console.error(`Databases of failed tests (${kept.join(', ')}) are kept in ${dataDir}.`);
 }
