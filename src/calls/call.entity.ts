@@ -33,6 +33,7 @@ export const CallEntity = defineEntity({
     requestBody: p.blob(),
     rejectionReason: p.text().nullable(),
     pending: p.smallint(),
+    failures: p.smallint(),
     finishedAt: p.datetime().nullable(),
   },
 });

@@ -54,7 +54,8 @@ export function beginWait(options: CallWaitOptions, callId: string): CallWait {
   };
 
   const terminalExecutions = async (): Promise<readonly ExecutionView[] | undefined> => {
-    const executions = await readCallExecutions(sql, callId);
+    // The call is stored already: a database that is away for a moment delays the answer and is no reason to fail it.
+    const executions = await readCallExecutions(sql, callId).catch(() => []);
     const finished = executions.length > 0 && executions.every((execution) => isTerminal(execution.status));
     return finished ? executions : undefined;
   };

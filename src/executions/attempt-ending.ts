@@ -1,0 +1,48 @@
+import { AppError, messageOf } from '../errors.js';
+import { type Backoff, backoffMs } from '../lib/backoff.js';
+import { type JsonText, toJsonText } from '../lib/json-text.js';
+import type { ExecutionError } from './execution.entity.js';
+import type { Ending } from './finish.js';
+
+/** Delays between attempts when the error names none. */
+export const ATTEMPT_BACKOFF: Backoff = { baseMs: 1_000, maxMs: 60_000 };
+
+/** Long messages are cut: an error is read by people. */
+const MESSAGE_CHARACTERS_MAX = 2_000;
+
+/** The worker did not finish in time; another attempt may. */
+export function timedOut(timeoutMs: number): AppError {
+  return new AppError('WORKER_TIMED_OUT', `The worker did not finish within ${timeoutMs} ms.`, { retryable: true });
+}
+
+/** A runner died while it ran this, as often as there are attempts: it may be what kills them. */
+export function runnerLostTooOften(attemptsMax: number): Ending {
+  const message = `The runner stopped while it ran this, ${attemptsMax} of ${attemptsMax} times.`;
+  return { status: 'FAILED', error: errorJson({ code: 'RUNNER_LOST', message, retryable: false }) };
+}
+
+/**
+ * What a failed attempt leads to: another one after a pause, or the end. An error that is not ours is the worker's
+ * own and may pass.
+ *
+ * @param attempt the one that failed, from 1.
+ */
+export function failedAttempt(thrown: unknown, attempt: number, attemptsMax: number, random?: () => number): Ending {
+  const fault =
+    thrown instanceof AppError
+      ? thrown
+      : new AppError('WORKER_FAILED', messageOf(thrown) || undefined, { retryable: true, cause: thrown });
+  const error = errorJson({
+    code: fault.code,
+    message: fault.message.slice(0, MESSAGE_CHARACTERS_MAX),
+    retryable: fault.retryable,
+  });
+  if (fault.retryable && attempt < attemptsMax) {
+    return { status: 'WAITING', error, delayMs: fault.retryAfterMs ?? backoffMs(attempt, ATTEMPT_BACKOFF, random) };
+  }
+  return { status: fault.code === 'WORKER_TIMED_OUT' ? 'TIMED_OUT' : 'FAILED', error };
+}
+
+function errorJson(error: ExecutionError): JsonText {
+  return toJsonText(error);
+}

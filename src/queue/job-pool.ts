@@ -1,0 +1,69 @@
+import { EventEmitter } from 'node:events';
+import { Logger as QueueLogger, run, type Runner, type TaskList, type WorkerEvents } from 'graphile-worker';
+import type pg from 'pg';
+import type { Logger } from '../lib/logger.js';
+
+export interface JobPoolOptions {
+  readonly pool: pg.Pool;
+  readonly tasks: TaskList;
+  /** Jobs at once. */
+  readonly concurrency: number;
+  readonly log: Logger;
+}
+
+/** One pool of graphile-worker. It may end by itself: `ended` says so. */
+export interface JobPool {
+  /** The name under which it locks jobs. */
+  readonly id: string;
+  /** Resolves when it takes no more jobs and none is running; it never rejects. */
+  readonly ended: Promise<void>;
+  /** Takes no more jobs, gives back those that it only holds, and lets the running ones end. */
+  stop(): void;
+}
+
+/**
+ * How jobs are fetched and completed, for jobs that take a millisecond as for those that take a minute.
+ *
+ * `localQueue`: one fetch brings as many jobs as there are slots, while the slots still work; fetched one by one they
+ * are 850 a second. More than one round in advance gains nothing and keeps jobs from other processes. There is no
+ * `refetchDelay`: it makes a sync call wait for it.
+ * `ttl`: jobs that were fetched in advance and wait for a slot longer than this go back, for a process that is free.
+ * `pollInterval`: when such a process looks for them; jobs that are new are announced, and due retries are found so.
+ * The batch delays of 0 complete in one statement what ended within one turn of the event loop.
+ */
+const JOB_TTL_MS = 250;
+const POLL_INTERVAL_MS = 1_000;
+const BATCH_DELAY_MS = 0;
+
+/** Starts a pool of graphile-worker on our connections, without signal handlers, cron and its own log lines. */
+export async function startJobPool(options: JobPoolOptions): Promise<JobPool> {
+  const { pool, tasks, concurrency, log } = options;
+  const events: WorkerEvents = new EventEmitter();
+  let id = '';
+  events.once('pool:create', ({ workerPool }) => (id = workerPool.id));
+  events.on('pool:fatalError', ({ error }) => log.warn({ err: error }, 'the queue could not record what became of jobs'));
+  events.on('worker:fatalError', ({ error }) => log.warn({ err: error }, 'a slot of the queue broke'));
+  const runner: Runner = await run({
+    pgPool: pool,
+    taskList: tasks,
+    noHandleSignals: true,
+    parsedCronItems: [],
+    events,
+    logger: new QueueLogger(() => (level, message) => log.debug({ queue: level }, message)),
+    preset: {
+      worker: {
+        concurrentJobs: concurrency,
+        pollInterval: POLL_INTERVAL_MS,
+        localQueue: { size: concurrency, ttl: JOB_TTL_MS },
+        completeJobBatchDelay: BATCH_DELAY_MS,
+        failJobBatchDelay: BATCH_DELAY_MS,
+      },
+    },
+  });
+  const ended = runner.promise.catch((error: unknown) => log.warn({ err: error }, 'the queue ended with an error'));
+  return {
+    id,
+    ended,
+    stop: () => void runner.stop().catch(() => undefined), // it rejects when it is stopped already
+  };
+}

@@ -1,0 +1,134 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { EventHub } from '../../src/events/event-hub.ts';
+
+/**
+ * How fast one process drains executions of a worker that does nothing: the figure of the queue, the lease and the
+ * finish alone, without an ingress. Runs from `dist`: `npm run build && node test/bench/executions.ts [executions]`.
+ */
+const executions = Number(process.argv[2] ?? 20_000);
+const concurrency = Number(process.argv[3] ?? 30);
+const WARM_UP = 2_000;
+const BATCH = 128;
+const BODY = Buffer.from(JSON.stringify({ order: 1, text: 'x'.repeat(1_000) }));
+
+const built = <Module>(path: string): Promise<Module> =>
+  import(new URL(`../../dist/src/${path}`, import.meta.url).href) as Promise<Module>;
+
+const { startEmbeddedPostgres } = await built<typeof import('../../src/db/embedded/start-embedded-postgres.ts')>(
+  'db/embedded/start-embedded-postgres.js',
+);
+const { openDatabase } = await built<typeof import('../../src/db/database.ts')>('db/database.js');
+const { migrate } = await built<typeof import('../../src/db/migrator.ts')>('db/migrator.js');
+const { ENTITIES } = await built<typeof import('../../src/entities.ts')>('entities.js');
+const { createLogger } = await built<typeof import('../../src/lib/logger.ts')>('lib/logger.js');
+const { systemClock } = await built<typeof import('../../src/lib/clock.ts')>('lib/clock.js');
+const { newUuidV7, newRandomUuid } = await built<typeof import('../../src/lib/ids.ts')>('lib/ids.js');
+const { storeCalls } = await built<typeof import('../../src/calls/store-calls.ts')>('calls/store-calls.js');
+const { LeaseDesk } = await built<typeof import('../../src/executions/lease-desk.ts')>('executions/lease-desk.js');
+const { createExecuteHandler } = await built<typeof import('../../src/executions/execute.ts')>('executions/execute.js');
+const { openRunnerPool } = await built<typeof import('../../src/queue/runner-pool.ts')>('queue/runner-pool.js');
+const { startQueueRunner } = await built<typeof import('../../src/queue/runner.ts')>('queue/runner.js');
+const { RUN_EXECUTION } = await built<typeof import('../../src/queue/enqueue.ts')>('queue/enqueue.js');
+const { WorkerRegistry } = await built<typeof import('../../src/workers/registry.ts')>('workers/registry.js');
+const { EventHub: Hub } = await built<{ EventHub: typeof EventHub }>('events/event-hub.js');
+
+const log = createLogger('warn');
+const dataDir = await mkdtemp(join(tmpdir(), 'workhook-bench-'));
+const server = await startEmbeddedPostgres({ dataDir, log: () => undefined });
+const database = await openDatabase({ url: server.url, entities: ENTITIES, poolSize: 10, log });
+const pool = openRunnerPool(server.url, log);
+try {
+  await migrate(database);
+  const webhookId = await makeWebhook();
+  const hub = new Hub();
+  const workers = new WorkerRegistry({
+    database,
+    hub,
+    runners: [{ kind: 'CODE', run: (_, run) => Promise.resolve({ result: run.inputText }) }],
+  });
+  const leases = new LeaseDesk({ pool, shard: 0, clock: systemClock, log });
+  const execute = createExecuteHandler({ workers, leases, log });
+  let left = 0;
+  let allDone = (): void => undefined;
+
+  const drain = async (amount: number): Promise<number> => {
+    await store(webhookId, amount);
+    left = amount;
+    const done = new Promise<void>((resolve) => (allDone = resolve));
+    const startedMs = performance.now();
+    const cpu = process.cpuUsage();
+    const runner = await startQueueRunner({
+      pool,
+      concurrency,
+      clock: systemClock,
+      log,
+      tasks: {
+        [RUN_EXECUTION]: async (payload, context) => {
+          await execute(payload, context);
+          left -= 1;
+          if (left === 0) allDone();
+        },
+      },
+    });
+    await done;
+    const tookMs = performance.now() - startedMs;
+    const used = process.cpuUsage(cpu);
+    await runner.stop(1_000);
+    console.log(`node: ${((used.user + used.system) / 10 / tookMs).toFixed(0)} % of a core`);
+    return (amount * 1_000) / tookMs;
+  };
+
+  await drain(WARM_UP);
+  console.log(`${Math.round(await drain(executions)).toLocaleString('en')} executions/s, ${concurrency} at once`);
+  const { rows } = await database.pool.query<Record<string, unknown>>(
+    'select outcome, count(*)::integer, sum(pending)::integer as pending from calls group by outcome',
+  );
+  console.log(rows);
+  await leases.close();
+  workers.close();
+} finally {
+  await pool.end();
+  await database.close();
+  await server.stop();
+  await rm(dataDir, { recursive: true, force: true });
+}
+
+async function makeWebhook(): Promise<string> {
+  const [ownerId, webhookId] = [newUuidV7(), newRandomUuid()];
+  await database.pool.query("insert into users (id, name, role) values ($1, 'bench', 'owner')", [ownerId]);
+  await database.pool.query(
+    `insert into workers (id, kind, name, current_version) values ('worker-echo', 'CODE', 'Echo', 1)`,
+  );
+  await database.pool.query(
+    `insert into worker_versions (worker_id, version, definition, timeout_ms, attempts_max)
+     values ('worker-echo', 1, '{}', 60000, 3)`,
+  );
+  await database.pool.query(
+    `insert into webhooks (id, name, active, execution_mode, dispatch, auth_method, owner_id)
+     values ($1, 'bench', true, 'ASYNC', 'PARALLEL', 'HMAC_SIGNATURE', $2)`,
+    [webhookId, ownerId],
+  );
+  return webhookId;
+}
+
+async function store(webhookId: string, amount: number): Promise<void> {
+  for (let at = 0; at < amount; at += BATCH) {
+    const receivedAtMs = Date.now();
+    const calls = Array.from({ length: Math.min(BATCH, amount - at) }, () => ({
+      callId: newUuidV7(receivedAtMs),
+      webhookId,
+      webhookVersion: 1,
+      receivedAtMs,
+      executionMode: 'ASYNC' as const,
+      dispatch: 'PARALLEL' as const,
+      isTest: false,
+      sourceIp: '127.0.0.1',
+      headersJson: '{}',
+      body: BODY,
+      executions: [{ executionId: newUuidV7(receivedAtMs), workerId: 'worker-echo' }],
+    }));
+    await storeCalls(database.pool, 0, calls);
+  }
+}
