@@ -1,0 +1,44 @@
+import type { Principal } from '../access/principal.js';
+import type { Clock } from '../lib/clock.js';
+import type { Database } from '../db/database.js';
+import type { EventHub } from '../events/event-hub.js';
+import type { Logger } from '../lib/logger.js';
+import type { Keyring } from '../secrets/seal.js';
+import type { IncomingCall } from '../webhooks/accept-outcome.js';
+import type { Loaders } from './loaders.js';
+
+/** What the ingress answered to a test call. */
+export interface TestCallAnswer {
+  readonly status: number;
+  readonly body: string;
+  /** A UUID, when a call was stored. */
+  readonly callId: string | undefined;
+}
+
+/** What resolvers work with: the same for every request of a process. */
+export interface GraphqlServices {
+  readonly database: Database;
+  readonly hub: EventHub;
+  readonly keyring: Keyring;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** The base of the URLs shown, without a trailing slash; known once the server listens. */
+  readonly publicUrl: () => string;
+  /** Sends a call through the real ingress path, as the HTTP route does. */
+  readonly sendTestCall: (incoming: IncomingCall) => Promise<TestCallAnswer>;
+  readonly rateLimitDefaults: {
+    readonly globalPerMinute: number;
+    readonly userPerMinute: number;
+    readonly webhookPerMinute: number;
+  };
+  readonly version: string;
+}
+
+/** One operation's context, over HTTP and over WebSocket. */
+export interface GraphqlContext {
+  readonly services: GraphqlServices;
+  readonly principal: Principal | undefined;
+  readonly requestId: string;
+  /** Fresh for every operation, so that nothing is remembered longer. For a subscription, fresh for every event. */
+  readonly loaders: Loaders;
+}
