@@ -22,7 +22,7 @@ export function jsonObject(members: readonly JsonMember[]): JsonText {
   const parts: string[] = [];
   for (const [key, value, raw] of members) {
     if (value === undefined) continue;
-    parts.push(`${JSON.stringify(key)}:${raw === 'raw' ? String(value) : toJsonText(value)}`);
+    parts.push(`${JSON.stringify(key)}:${raw === 'raw' ? value : toJsonText(value)}`);
   }
   return `{${parts.join(',')}}` as JsonText;
 }

@@ -6,6 +6,7 @@ import type { Clock } from '../lib/clock.js';
 import type { Logger } from '../lib/logger.js';
 import { newUuidV7, parseId } from '../lib/ids.js';
 import type { CallLimiter } from '../rate-limits/limiter.js';
+import type { SecretUsage } from '../secrets/secret-usage.js';
 import type { InputFault } from '../workers/worker-run.js';
 import type { AcceptedCall, AcceptOutcome, IncomingCall } from './accept-outcome.js';
 import { parseBody } from './parse-body.js';
@@ -19,6 +20,7 @@ export interface AcceptCallOptions {
   readonly webhooks: WebhookCache;
   readonly limiter: CallLimiter;
   readonly rejectedCalls: RejectedCallRecorder;
+  readonly secretUsage: SecretUsage;
   /** Stores with others in one transaction; resolves after COMMIT. */
   readonly store: (call: CallToStore) => Promise<StoreResult>;
   readonly validateInput: (workerIds: readonly string[], inputParams: unknown) => Promise<readonly InputFault[]>;
@@ -38,9 +40,15 @@ const STALE_RETRIES_MAX = 3;
 /** The ingress's use case: one POST in, one outcome out. Never throws for anything that a caller can send. */
 export class AcceptCall {
   readonly #options: AcceptCallOptions;
+  readonly #waits = new Set<CallWait>();
 
   constructor(options: AcceptCallOptions) {
     this.#options = options;
+  }
+
+  /** Ends every wait for a result now: those callers get the answer that they would get at their deadline. */
+  releaseWaits(): void {
+    for (const wait of this.#waits) wait.cancel();
   }
 
   async accept(incoming: IncomingCall): Promise<AcceptOutcome> {
@@ -85,6 +93,7 @@ export class AcceptCall {
       const { reason } = verification;
       return reject({ type: 'unauthenticated', webhookId }, { outcome: 'REJECTED_AUTHENTICATION', httpStatus: 401, reason });
     }
+    this.#options.secretUsage.note(verification.secretId);
     if (!webhook.active) {
       const reason = 'the webhook is not active';
       return reject({ type: 'inactive', webhookId }, { outcome: 'REJECTED_INACTIVE', httpStatus: 403, reason });
@@ -118,6 +127,7 @@ export class AcceptCall {
     const { store, beginWait, syncTimeoutMs } = this.#options;
     const call = callToStore(webhook, incoming, receivedAtMs);
     const wait = webhook.executionMode === 'SYNC' ? beginWait(call.callId) : undefined;
+    if (wait !== undefined) this.#waits.add(wait);
     try {
       if ((await store(call)) === 'stale') return 'stale';
       const accepted: AcceptedCall = call;
@@ -127,6 +137,7 @@ export class AcceptCall {
         ? { type: 'deadline', call: accepted }
         : { type: 'completed', call: accepted, executions };
     } finally {
+      if (wait !== undefined) this.#waits.delete(wait);
       wait?.cancel();
     }
   }

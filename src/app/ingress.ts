@@ -1,0 +1,66 @@
+import { RejectedCallRecorder } from '../calls/rejected-calls.js';
+import { type CallToStore, isCallFault, storeCalls, type StoreResult } from '../calls/store-calls.js';
+import { openPool } from '../db/database.js';
+import { AppError } from '../errors.js';
+import { beginWait } from '../executions/wait-for.js';
+import { GroupCommit } from '../lib/group-commit.js';
+import { CallLimiter } from '../rate-limits/limiter.js';
+import { SecretUsage } from '../secrets/secret-usage.js';
+import { AcceptCall } from '../webhooks/accept-call.js';
+import { WebhookCache } from '../webhooks/webhook-cache.js';
+import type { Parts } from './parts.js';
+
+/** One commit in flight, and one connection in reserve for when the first breaks. */
+const ACCEPT_CONNECTIONS = 2;
+
+/** When a full queue is worth trying again. */
+const OVERLOADED_RETRY_MS = 1_000;
+
+export interface Ingress {
+  readonly accept: AcceptCall;
+  readonly webhooks: WebhookCache;
+}
+
+/** Puts the accept path together. */
+export function buildIngress(stack: AsyncDisposableStack, parts: Parts): Ingress {
+  const { config, log, clock, database, hub, listener, keyring, registry, shard } = parts;
+  const pool = openPool(database.url, ACCEPT_CONNECTIONS, log);
+  stack.defer(() => pool.end());
+  const webhooks = stack.adopt(
+    new WebhookCache({ sql: pool, hub, keyring, listening: () => listener.listening }),
+    (cache) => cache.close(),
+  );
+  const limiter = stack.adopt(
+    new CallLimiter({ database, hub, log, defaults: config.rateLimits }),
+    (it) => it.close(),
+  );
+  const rejectedCalls = stack.adopt(new RejectedCallRecorder({ sql: database.pool, clock, log, shard }), (recorder) =>
+    recorder.close(),
+  );
+  const secretUsage = stack.adopt(new SecretUsage({ sql: database.pool, clock, log }), (usage) => usage.close());
+  const groupCommit = stack.adopt(
+    new GroupCommit<CallToStore, StoreResult>({
+      commit: (calls) => storeCalls(pool, shard, calls),
+      batchItemsMax: config.accept.batchMax,
+      waitingItemsMax: config.accept.queueMax,
+      waitMsMax: config.accept.waitMsMax,
+      overloaded: () => new AppError('OVERLOADED', undefined, { retryAfterMs: OVERLOADED_RETRY_MS }),
+      isItemFault: isCallFault,
+      clock,
+    }),
+    (commits) => commits.close(),
+  );
+  const accept = new AcceptCall({
+    webhooks,
+    limiter,
+    rejectedCalls,
+    secretUsage,
+    store: (call) => groupCommit.add(call),
+    validateInput: (workerIds, inputParams) => registry.validateInput(workerIds, inputParams),
+    beginWait: (callId) => beginWait({ hub, sql: database.pool, clock }, callId),
+    syncTimeoutMs: config.syncTimeoutMs,
+    clock,
+    log,
+  });
+  return { accept, webhooks };
+}

@@ -1,0 +1,22 @@
+import type { Config } from '../config.js';
+import type { Database } from '../db/database.js';
+import type { EventHub } from '../events/event-hub.js';
+import type { EventListener } from '../events/event-listener.js';
+import type { Clock } from '../lib/clock.js';
+import type { Logger } from '../lib/logger.js';
+import type { Keyring } from '../secrets/seal.js';
+import type { WorkerRegistry } from '../workers/registry.js';
+
+/** What every role of a process is built from. */
+export interface Parts {
+  readonly config: Config;
+  readonly log: Logger;
+  readonly clock: Clock;
+  readonly database: Database;
+  readonly keyring: Keyring;
+  readonly hub: EventHub;
+  readonly listener: EventListener;
+  readonly registry: WorkerRegistry;
+  /** This process's shard of the statistics' counters. */
+  readonly shard: number;
+}

@@ -1,0 +1,107 @@
+import type { AddressInfo } from 'node:net';
+import { Registry } from 'prom-client';
+import { ensureOwner } from '../access/owner.js';
+import { issueLoginToken } from '../access/sessions.js';
+import { chooseStatisticsShard } from '../calls/statistics-shard.js';
+import type { Config } from '../config.js';
+import { EventHub } from '../events/event-hub.js';
+import { EventListener } from '../events/event-listener.js';
+import { systemClock } from '../lib/clock.js';
+import type { Logger } from '../lib/logger.js';
+import { buildAdmin } from './admin.js';
+import { createExampleWebhook } from './first-start.js';
+import { buildHttp } from './http.js';
+import { buildIngress } from './ingress.js';
+import type { Parts } from './parts.js';
+import { buildRunner } from './runner.js';
+import { openStored } from './stored.js';
+import { welcomeText } from './welcome.js';
+import { buildWorkers } from './workers.js';
+
+export interface StartAppOptions {
+  readonly config: Config;
+  readonly log: Logger;
+  /** The process can't go on: its embedded database is gone. */
+  readonly onFatal?: () => void;
+}
+
+/** A running gateway process. */
+export interface App {
+  /** Where it listens. */
+  readonly url: string;
+  /** The base of the URLs that it shows. */
+  readonly publicUrl: string;
+  /** What to print for a person once. */
+  readonly welcome: string;
+  /** Drains and closes everything, last-in-first-out. Safe to call twice. */
+  close(): Promise<void>;
+}
+
+/**
+ * Builds every part of a process once, in the order in which they rest on one another, and closes them in the opposite
+ * order. When a part can't be built, those before it are closed again.
+ */
+export async function startApp(options: StartAppOptions): Promise<App> {
+  const stack = new AsyncDisposableStack();
+  try {
+    return await build(stack, options);
+  } catch (error) {
+    await stack.disposeAsync();
+    throw error;
+  }
+}
+
+async function build(stack: AsyncDisposableStack, { config, log, onFatal }: StartAppOptions): Promise<App> {
+  const clock = systemClock;
+  const { database, keyring, embedded } = await openStored(stack, {
+    config,
+    log,
+    ...(onFatal !== undefined && { onDatabaseLost: onFatal }),
+  });
+  const owner = await ensureOwner({ database, clock }, config.adminToken);
+  if (owner.adminToken === 'ignored') {
+    log.warn('ADMIN_TOKEN is not a token here: it counts only at the very first start. Use `workhook token`.');
+  }
+
+  const hub = stack.adopt(new EventHub(), (it) => it.close());
+  const listener = stack.adopt(new EventListener({ url: database.url, hub, log }), (it) => it.close());
+  await listener.start();
+  const base = { config, log, clock, database, keyring, hub, listener, shard: chooseStatisticsShard() };
+  const parts: Parts = { ...base, registry: await buildWorkers(stack, base) };
+
+  if (config.roles.has('runner')) await buildRunner(stack, parts);
+  const ingress = buildIngress(stack, parts);
+  const metrics = new Registry();
+  // The port may be chosen by the system, and URLs are only known then; nothing is shown before.
+  let publicUrl = config.publicUrl ?? '';
+  const admin = config.roles.has('admin')
+    ? buildAdmin(stack, parts, { ingress, publicUrl: () => publicUrl })
+    : undefined;
+  const http = buildHttp(parts, { ingress, admin, metrics });
+  const address = await http.listen(config.port, config.host);
+  stack.defer(async () => {
+    ingress.accept.releaseWaits();
+    await http.close(config.shutdownTimeoutMs);
+  });
+  const url = urlOf(address);
+  publicUrl ||= url;
+  log.info({ url, roles: [...config.roles], embedded }, 'ready');
+
+  const curl = owner.created ? await createExampleWebhook(parts, owner.ownerId, publicUrl) : undefined;
+  const loginUrl =
+    embedded && admin !== undefined
+      ? `${publicUrl}/login?token=${await issueLoginToken(database.pool, owner.ownerId)}`
+      : undefined;
+  return {
+    url,
+    publicUrl,
+    welcome: welcomeText({ url: publicUrl, loginUrl, curl }),
+    close: () => stack.disposeAsync(),
+  };
+}
+
+function urlOf({ address, family, port }: AddressInfo): string {
+  const wildcard = address === '0.0.0.0' || address === '::';
+  const host = wildcard ? 'localhost' : family === 'IPv6' ? `[${address}]` : address;
+  return `http://${host}:${port}`;
+}

@@ -1,0 +1,23 @@
+import { OutboundClient } from '../outbound/outbound-client.js';
+import { CodeWorkerRunner } from '../workers/code/code-runner.js';
+import { loadCodeWorkers } from '../workers/code/load-code-workers.js';
+import { HttpWorkerRunner } from '../workers/http/http-runner.js';
+import { WorkerRegistry } from '../workers/registry.js';
+import type { Parts } from './parts.js';
+
+/** Loads the operator's CODE workers and puts the registry of all workers together. */
+export async function buildWorkers(
+  stack: AsyncDisposableStack,
+  base: Omit<Parts, 'registry'>,
+): Promise<WorkerRegistry> {
+  const { config, log, clock, database, hub, listener, keyring } = base;
+  const outbound = stack.adopt(new OutboundClient({ allowedCidrs: config.outboundAllowedCidrs }), (it) => it.close());
+  const { modules } = await loadCodeWorkers({ dir: config.workersDir, database, log });
+  const registry = new WorkerRegistry({
+    database,
+    hub,
+    runners: [new CodeWorkerRunner(modules), new HttpWorkerRunner({ outbound, keyring, clock })],
+    listening: () => listener.listening,
+  });
+  return stack.adopt(registry, (it) => it.close());
+}
