@@ -23,7 +23,8 @@ type Cause = 'above-max' | 'below-min' | 'z-score';
 export default defineWorker({
   id: 'anomaly-check',
   name: 'Anomaly check',
-  description: 'IoT: finds readings outside limits or too many standard deviations from the mean of the other readings.',
+  description:
+    'IoT: finds readings outside limits or too many standard deviations from the mean of the other readings.',
   input: Readings,
   timeoutMs: 10_000,
   run: ({ inputParams: { deviceId, readings, limits, zScoreMax } }) => {
@@ -36,7 +37,9 @@ export default defineWorker({
       if (limits.max !== undefined && value > limits.max) causes.push('above-max');
       if (limits.min !== undefined && value < limits.min) causes.push('below-min');
       if (zScore !== null && Math.abs(zScore) > zScoreMax) causes.push('z-score');
-      return causes.length === 0 ? [] : [{ at, value, zScore: zScore === null ? null : finite(zScore), causes }];
+      return causes.length === 0
+        ? []
+        : [{ at, value, zScore: zScore === null ? null : finite(zScore), causes }];
     });
     return {
       deviceId,
@@ -81,7 +84,9 @@ function zScoreAgainstOthers(value: number, count: number, { mean, sumOfSquares 
   // Steady readings differ by rounding only; that is no deviation to measure against.
   const noise = Number.EPSILON * count * Math.max(1, Math.abs(mean), Math.abs(value));
   if (Math.abs(value - othersMean) <= noise) return 0;
-  return deviation <= noise ? Math.sign(value - othersMean) * Number.POSITIVE_INFINITY : (value - othersMean) / deviation;
+  return deviation <= noise
+    ? Math.sign(value - othersMean) * Number.POSITIVE_INFINITY
+    : (value - othersMean) / deviation;
 }
 
 /** JSON has no infinity: a reading that leaves a perfectly steady line gets the largest number with its sign. */

@@ -54,15 +54,22 @@ interface Reason {
 export default defineWorker({
   id: 'lead-enrichment',
   name: 'Lead enrichment',
-  description: 'CRM: finds the company domain, tells free mail from business mail, scores and segments the lead by rules.',
+  description:
+    'CRM: finds the company domain, tells free mail from business mail, scores and segments the lead by rules.',
   input: Lead,
   timeoutMs: 5_000,
   run: ({ inputParams: { lead, servedCountries } }) => {
     const domain = lead.email.slice(lead.email.lastIndexOf('@') + 1).toLowerCase();
     const isFreeMail = FREE_MAIL.has(domain);
-    const served = servedCountries.length === 0 || lead.country === undefined || servedCountries.includes(lead.country);
+    const served =
+      servedCountries.length === 0 || lead.country === undefined || servedCountries.includes(lead.country);
     const reasons = scoreOf(lead, isFreeMail);
-    const score = served ? Math.min(100, reasons.reduce((sum, { points }) => sum + points, 0)) : 0;
+    const score = served
+      ? Math.min(
+          100,
+          reasons.reduce((sum, { points }) => sum + points, 0),
+        )
+      : 0;
     return {
       email: lead.email.toLowerCase(),
       domain,

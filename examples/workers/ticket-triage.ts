@@ -23,10 +23,30 @@ const RULES: readonly Rule[] = [
     queue: 'security',
     atLeast: 'urgent',
   },
-  { name: 'outage', words: /\b(outage|(?:is|are) down|not reachable|production)\b/i, queue: 'technical', atLeast: 'urgent' },
-  { name: 'billing', words: /\b(invoice|refund|charged?|payment|billing|vat)\b/i, queue: 'billing', atLeast: 'normal' },
-  { name: 'sign-in', words: /\b(log ?in|sign ?in|password|locked out|2fa|mfa)\b/i, queue: 'accounts', atLeast: 'high' },
-  { name: 'fault', words: /\b(error|bug|crash(?:es|ed)?|broken|fails?|exception)\b/i, queue: 'technical', atLeast: 'normal' },
+  {
+    name: 'outage',
+    words: /\b(outage|(?:is|are) down|not reachable|production)\b/i,
+    queue: 'technical',
+    atLeast: 'urgent',
+  },
+  {
+    name: 'billing',
+    words: /\b(invoice|refund|charged?|payment|billing|vat)\b/i,
+    queue: 'billing',
+    atLeast: 'normal',
+  },
+  {
+    name: 'sign-in',
+    words: /\b(log ?in|sign ?in|password|locked out|2fa|mfa)\b/i,
+    queue: 'accounts',
+    atLeast: 'high',
+  },
+  {
+    name: 'fault',
+    words: /\b(error|bug|crash(?:es|ed)?|broken|fails?|exception)\b/i,
+    queue: 'technical',
+    atLeast: 'normal',
+  },
   { name: 'wish', words: /\b(feature request|would be nice|suggestion|idea)\b/i, atMost: 'low' },
 ];
 
@@ -44,7 +64,8 @@ const Ticket = z.object({
 export default defineWorker({
   id: 'ticket-triage',
   name: 'Ticket triage',
-  description: 'Support: keyword rules choose the queue and the priority; the tier and the priority give the SLA time.',
+  description:
+    'Support: keyword rules choose the queue and the priority; the tier and the priority give the SLA time.',
   input: Ticket,
   timeoutMs: 5_000,
   run: ({ inputParams: { ticket } }) => {
@@ -65,8 +86,10 @@ export default defineWorker({
 /** Starts at normal, one step up for premium and down for free; then rules raise, and a wish alone lowers. */
 function priorityOf(matched: readonly Rule[], tier: 'free' | 'standard' | 'premium'): Priority {
   let level = tier === 'premium' ? 2 : tier === 'free' ? 0 : 1;
-  for (const { atLeast } of matched) if (atLeast !== undefined) level = Math.max(level, PRIORITIES.indexOf(atLeast));
+  for (const { atLeast } of matched)
+    if (atLeast !== undefined) level = Math.max(level, PRIORITIES.indexOf(atLeast));
   const raised = matched.some((rule) => rule.atLeast !== undefined);
-  for (const { atMost } of matched) if (atMost !== undefined && !raised) level = Math.min(level, PRIORITIES.indexOf(atMost));
+  for (const { atMost } of matched)
+    if (atMost !== undefined && !raised) level = Math.min(level, PRIORITIES.indexOf(atMost));
   return PRIORITIES[level] ?? 'normal';
 }

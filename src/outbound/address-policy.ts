@@ -44,7 +44,9 @@ function parseCidr(text: string): Cidr {
     const [address, bits] = ipaddr.parseCIDR(text);
     return [address, bits];
   } catch (error) {
-    throw new AppError('CONFIGURATION_INVALID', `"${text}" is not a CIDR such as 10.0.0.0/8 or fd00::/8.`, { cause: error });
+    throw new AppError('CONFIGURATION_INVALID', `"${text}" is not a CIDR such as 10.0.0.0/8 or fd00::/8.`, {
+      cause: error,
+    });
   }
 }
 

@@ -44,11 +44,20 @@ export function guardedConnector(options: GuardedConnectorOptions): buildConnect
         else if (addresses.every(({ address }) => policy.allows(address))) callback(null, [...addresses]);
         else callback(refused(), []);
       },
-      (error: unknown) => callback(Object.assign(new Error('the lookup failed', { cause: error }), { code: codeOf(error) }), []),
+      (error: unknown) =>
+        callback(
+          Object.assign(new Error('the lookup failed', { cause: error }), { code: codeOf(error) }),
+          [],
+        ),
     );
   };
 
-  const connect = buildConnector({ timeout: connectTimeoutMs, allowH2: false, lookup, autoSelectFamily: true });
+  const connect = buildConnector({
+    timeout: connectTimeoutMs,
+    allowH2: false,
+    lookup,
+    autoSelectFamily: true,
+  });
 
   return (target, callback) => {
     const host = target.hostname.replace(/^\[|\]$/g, '');

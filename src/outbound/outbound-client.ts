@@ -73,11 +73,18 @@ export class OutboundClient {
         body: request.body ?? null,
         signal: AbortSignal.any([request.signal, timeout]),
       });
-      return { status: response.statusCode, headers: definedHeaders(response), ...(await readCapped(response, request)) };
+      return {
+        status: response.statusCode,
+        headers: definedHeaders(response),
+        ...(await readCapped(response, request)),
+      };
     } catch (error) {
       if (error instanceof AppError) throw error;
       request.signal.throwIfAborted();
-      throw unreachable(timeout.aborted ? 'no answer in time' : (codeOf(error) ?? 'the connection failed'), error);
+      throw unreachable(
+        timeout.aborted ? 'no answer in time' : (codeOf(error) ?? 'the connection failed'),
+        error,
+      );
     }
   }
 

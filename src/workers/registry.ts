@@ -89,7 +89,8 @@ export class WorkerRegistry {
     const faults = validate?.(run.inputParams) ?? [];
     if (faults.length > 0) throw new AppError('WORKER_INPUT_REFUSED', describeFaults(faults));
     const runner = this.#runners.get(worker.kind);
-    if (runner === undefined) throw new AppError('WORKER_NOT_LOADED', `This runner cannot run workers of kind ${worker.kind}.`);
+    if (runner === undefined)
+      throw new AppError('WORKER_NOT_LOADED', `This runner cannot run workers of kind ${worker.kind}.`);
     const output = await runner.run(worker, run);
     checkResultText(output.result, this.#resultBytesMax);
     return output;
@@ -167,7 +168,10 @@ function toEntry(row: VersionRow): Entry {
     attemptsMax: row.attempts_max,
   };
   const trusted = row.kind === 'CODE';
-  return { worker, validate: row.input_schema === null ? undefined : compileSchema(row.input_schema, { trusted }) };
+  return {
+    worker,
+    validate: row.input_schema === null ? undefined : compileSchema(row.input_schema, { trusted }),
+  };
 }
 
 function describeFaults(faults: readonly SchemaFault[]): string {

@@ -18,9 +18,12 @@ export function toResultText(value: unknown): JsonText {
   try {
     text = JSON.stringify(value) as string | undefined;
   } catch (error) {
-    throw new AppError('WORKER_OUTPUT_INVALID', 'The worker returned something that is not JSON.', { cause: error });
+    throw new AppError('WORKER_OUTPUT_INVALID', 'The worker returned something that is not JSON.', {
+      cause: error,
+    });
   }
-  if (text === undefined) throw new AppError('WORKER_OUTPUT_INVALID', 'The worker returned something that is not JSON.');
+  if (text === undefined)
+    throw new AppError('WORKER_OUTPUT_INVALID', 'The worker returned something that is not JSON.');
   return asJsonText(text);
 }
 

@@ -19,7 +19,7 @@ export interface SchemaOptions {
 }
 
 /** Longer schemas are refused, in characters of JSON. */
-export const SCHEMA_CHARACTERS_MAX = 262_144;
+const SCHEMA_CHARACTERS_MAX = 262_144;
 
 const COMPILE_MS_MAX = 3_000;
 const VALIDATE_MS_MAX = 500;

@@ -27,7 +27,15 @@ export class CodeWorkerRunner implements WorkerKindRunner {
     const { executionId, callId, webhookId, attempt, signal, log } = run;
     let returned: unknown;
     try {
-      returned = await module.worker.run({ inputParams, signal, log, executionId, callId, webhookId, attempt });
+      returned = await module.worker.run({
+        inputParams,
+        signal,
+        log,
+        executionId,
+        callId,
+        webhookId,
+        attempt,
+      });
     } catch (error) {
       // Its own time-out or cancellation comes back as whatever the module's fetch or timer made of it.
       signal.throwIfAborted();
@@ -41,7 +49,10 @@ async function parseInput({ worker }: CodeModule, inputParams: unknown): Promise
   if (worker.input === undefined || !isZodSchema(worker.input)) return inputParams;
   const parsed = await worker.input.safeParseAsync(inputParams);
   if (parsed.success) return parsed.data;
-  throw new AppError('WORKER_INPUT_REFUSED', `The input does not fit the worker's schema: ${describeIssues(parsed.error)}`);
+  throw new AppError(
+    'WORKER_INPUT_REFUSED',
+    `The input does not fit the worker's schema: ${describeIssues(parsed.error)}`,
+  );
 }
 
 async function checkOutput({ worker, validateOutput }: CodeModule, returned: unknown): Promise<unknown> {
@@ -51,7 +62,8 @@ async function checkOutput({ worker, validateOutput }: CodeModule, returned: unk
     throw outputInvalid(describeIssues(parsed.error));
   }
   const faults = validateOutput?.(returned) ?? [];
-  if (faults.length > 0) throw outputInvalid(faults.map(({ pointer, message }) => `${pointer || '/'}: ${message}`).join('; '));
+  if (faults.length > 0)
+    throw outputInvalid(faults.map(({ pointer, message }) => `${pointer || '/'}: ${message}`).join('; '));
   return returned;
 }
 
@@ -61,7 +73,10 @@ function outputInvalid(reason: string): AppError {
 
 /** The message is the module author's and shown; the rest of the error stays for the log. */
 function failure(error: unknown): AppError {
-  return new AppError('WORKER_FAILED', thrownMessage(error), { retryable: !isPermanent(error), cause: error });
+  return new AppError('WORKER_FAILED', thrownMessage(error), {
+    retryable: !isPermanent(error),
+    cause: error,
+  });
 }
 
 /** Anything can be thrown, also what throws when it is read. */

@@ -71,9 +71,11 @@ async function moduleFiles(dir: string): Promise<string[]> {
     return entries
       .filter((entry) => !entry.isDirectory() && MODULE_FILE.test(entry.name) && !NOT_A_MODULE.test(entry.name))
       .map((entry) => entry.name)
-      .sort();
+      .toSorted();
   } catch (error) {
-    throw new AppError('CONFIGURATION_INVALID', `WORKERS_DIR: the folder ${dir} cannot be read.`, { cause: error });
+    throw new AppError('CONFIGURATION_INVALID', `WORKERS_DIR: the folder ${dir} cannot be read.`, {
+      cause: error,
+    });
   }
 }
 

@@ -45,10 +45,15 @@ export async function loadCodeWorkers(options: LoadCodeWorkersOptions): Promise<
     for (const module of imported.modules) {
       const kind = taken.get(module.worker.id);
       if (kind === undefined) modules.set(module.worker.id, module);
-      else faults.push({ file: module.file, message: `its id "${module.worker.id}" belongs to a worker of kind ${kind}` });
+      else
+        faults.push({
+          file: module.file,
+          message: `its id "${module.worker.id}" belongs to a worker of kind ${kind}`,
+        });
     }
   }
-  for (const { file, message } of faults) log.error({ file, dir, reason: message }, 'a worker module could not be loaded');
+  for (const { file, message } of faults)
+    log.error({ file, dir, reason: message }, 'a worker module could not be loaded');
   log.info({ dir, workers: [...modules.keys()] }, 'loaded the CODE workers');
   return { modules, faults };
 }

@@ -102,7 +102,12 @@ export function newSigningSecret(): string {
 }
 
 /** Seals settings for a worker's version: they open for no other row and version. */
-export function sealDefinition(keyring: Keyring, workerId: string, version: number, settings: HttpSettings): HttpDefinition {
+export function sealDefinition(
+  keyring: Keyring,
+  workerId: string,
+  version: number,
+  settings: HttpSettings,
+): HttpDefinition {
   const { method, url, headers } = settings;
   const seal = (part: string, text: string): string =>
     keyring.seal(text, additionalData(workerId, version, part)).toString('base64');
@@ -137,9 +142,15 @@ export function openDefinition(
 export function readHttpDefinition(workerId: string, definition: Readonly<Record<string, unknown>>): HttpDefinition {
   const parsed = HttpDefinition.safeParse(definition);
   if (parsed.success) return parsed.data;
-  throw new AppError('INTERNAL_SERVER_ERROR', undefined, { detail: `the definition of ${workerId} is not an HTTP worker's` });
+  throw new AppError('INTERNAL_SERVER_ERROR', undefined, {
+    detail: `the definition of ${workerId} is not an HTTP worker's`,
+  });
 }
 
-function additionalData(workerId: string, version: number, part: string): { table: string; row: string; version: number } {
+function additionalData(
+  workerId: string,
+  version: number,
+  part: string,
+): { table: string; row: string; version: number } {
   return { table: 'worker_versions', row: `${workerId}/${part}`, version };
 }

@@ -49,7 +49,7 @@ export class HttpWorkerRunner implements WorkerKindRunner {
       method: settings.method,
       url: settings.url,
       headers: {
-        'accept': 'application/json, */*;q=0.5',
+        accept: 'application/json, */*;q=0.5',
         'accept-encoding': 'identity',
         'user-agent': 'Workhook',
         ...(body !== undefined && { 'content-type': 'application/json' }),

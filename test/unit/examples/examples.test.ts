@@ -11,14 +11,17 @@ import { faultsAtIngress, runExample } from './run-example.js';
 describe('README of the examples', () => {
   const workers = [anomalyCheck, echo, leadEnrichment, orderHandling, scheduledReport, ticketTriage];
 
-  it.each(workers.map((worker) => [worker.id, worker] as const))('has a body for %s that it takes', async (id, worker) => {
-    const readme = await readFile(new URL('../../../examples/workers/README.md', import.meta.url), 'utf8');
-    const section = readme.split('\n## ').find((part) => part.startsWith(`\`${id}\``));
-    const body = JSON.parse(/```json\n([^]*?)```/.exec(section ?? '')?.[1] ?? 'null') as unknown;
-    expect(body).not.toBeNull();
-    expect(faultsAtIngress(worker, body)).toEqual([]);
-    await expect(runExample(worker, body)).resolves.toBeDefined();
-  });
+  it.each(workers.map((worker) => [worker.id, worker] as const))(
+    'has a body for %s that it takes',
+    async (id, worker) => {
+      const readme = await readFile(new URL('../../../examples/workers/README.md', import.meta.url), 'utf8');
+      const section = readme.split('\n## ').find((part) => part.startsWith(`\`${id}\``));
+      const body = JSON.parse(/```json\n([^]*?)```/.exec(section ?? '')?.[1] ?? 'null') as unknown;
+      expect(body).not.toBeNull();
+      expect(faultsAtIngress(worker, body)).toEqual([]);
+      await expect(runExample(worker, body)).resolves.toBeDefined();
+    },
+  );
 });
 
 describe('echo', () => {
@@ -30,7 +33,12 @@ describe('echo', () => {
 
 describe('lead enrichment', () => {
   it('scores a business lead and names the company after its domain', async () => {
-    const lead = { email: 'Ada.L@eu.acme-tools.co.uk', jobTitle: 'VP Engineering', employees: 1_200, source: 'demo-request' };
+    const lead = {
+      email: 'Ada.L@eu.acme-tools.co.uk',
+      jobTitle: 'VP Engineering',
+      employees: 1_200,
+      source: 'demo-request',
+    };
     expect(await runExample(leadEnrichment, { lead })).toMatchObject({
       email: 'ada.l@eu.acme-tools.co.uk',
       domain: 'eu.acme-tools.co.uk',
@@ -53,7 +61,8 @@ describe('lead enrichment', () => {
   });
 
   it('changes the segment exactly at 35 and 70', async () => {
-    const scored = async (more: object): Promise<unknown> => runExample(leadEnrichment, { lead: { email: 'a@b.io', ...more } });
+    const scored = async (more: object): Promise<unknown> =>
+      runExample(leadEnrichment, { lead: { email: 'a@b.io', ...more } });
     expect(await scored({ source: 'pricing-page' })).toMatchObject({ score: 35, segment: 'nurture' });
     expect(await scored({ jobTitle: 'CEO', employees: 50 })).toMatchObject({ score: 70, segment: 'sales' });
     expect(await scored({})).toMatchObject({ score: 25, segment: 'newsletter' });
@@ -73,11 +82,22 @@ describe('lead enrichment', () => {
 });
 
 describe('order handling', () => {
-  const order = (items: object[], more: object = {}): object => ({ id: 'o-1', currency: 'EUR', items, ...more });
+  const order = (items: object[], more: object = {}): object => ({
+    id: 'o-1',
+    currency: 'EUR',
+    items,
+    ...more,
+  });
 
   it('adds up in whole minor units', async () => {
     const body = {
-      order: order([{ sku: 'a', quantity: 3, unitPriceMinor: 333 }, { sku: 'b', quantity: 1, unitPriceMinor: 1 }], { discountPercent: 10 }),
+      order: order(
+        [
+          { sku: 'a', quantity: 3, unitPriceMinor: 333 },
+          { sku: 'b', quantity: 1, unitPriceMinor: 1 },
+        ],
+        { discountPercent: 10 },
+      ),
       taxPercent: 19,
       shippingMinor: 490,
       stock: { a: 3, b: 1 },
@@ -98,7 +118,9 @@ describe('order handling', () => {
       { sku: 'a', quantity: 2, unitPriceMinor: 1 },
       { sku: 'constructor', quantity: 1, unitPriceMinor: 1 },
     ];
-    expect(await runExample(orderHandling, { order: order(items), taxPercent: 0, stock: { a: 3 } })).toMatchObject({
+    expect(
+      await runExample(orderHandling, { order: order(items), taxPercent: 0, stock: { a: 3 } }),
+    ).toMatchObject({
       shortages: [
         { sku: 'a', ordered: 4, inStock: 3, missing: 1 },
         { sku: 'constructor', ordered: 1, inStock: 0, missing: 1 },
@@ -108,14 +130,28 @@ describe('order handling', () => {
   });
 
   it('asks a person above the limit, not at it', async () => {
-    const body = { order: order([{ sku: 'a', quantity: 1, unitPriceMinor: 500 }]), taxPercent: 0, stock: { a: 1 } };
-    expect(await runExample(orderHandling, { ...body, reviewAboveMinor: 500 })).toMatchObject({ decision: 'fulfil' });
-    expect(await runExample(orderHandling, { ...body, reviewAboveMinor: 499 })).toMatchObject({ decision: 'review' });
+    const body = {
+      order: order([{ sku: 'a', quantity: 1, unitPriceMinor: 500 }]),
+      taxPercent: 0,
+      stock: { a: 1 },
+    };
+    expect(await runExample(orderHandling, { ...body, reviewAboveMinor: 500 })).toMatchObject({
+      decision: 'fulfil',
+    });
+    expect(await runExample(orderHandling, { ...body, reviewAboveMinor: 499 })).toMatchObject({
+      decision: 'review',
+    });
   });
 
   it('gives up for good on sums that are not exact any more', async () => {
-    const items = Array.from({ length: 500 }, () => ({ sku: 'a', quantity: 10_000, unitPriceMinor: 100_000_000 }));
-    await expect(runExample(orderHandling, { order: order(items), taxPercent: 0, stock: {} })).rejects.toMatchObject({
+    const items = Array.from({ length: 500 }, () => ({
+      sku: 'a',
+      quantity: 10_000,
+      unitPriceMinor: 100_000_000,
+    }));
+    await expect(
+      runExample(orderHandling, { order: order(items), taxPercent: 0, stock: {} }),
+    ).rejects.toMatchObject({
       code: 'WORKER_FAILED',
       retryable: false,
     });
@@ -126,13 +162,17 @@ describe('order handling', () => {
       faultsAtIngress(orderHandling, { order: order(items), taxPercent: 0, stock: {} });
     expect(faults([])).toEqual(['/order/items']);
     expect(faults([{ sku: 'a', quantity: 0.5, unitPriceMinor: 1 }])).toContain('/order/items/0/quantity');
-    expect(faults([{ sku: 'a', quantity: 1, unitPriceMinor: -1 }])).toEqual(['/order/items/0/unitPriceMinor']);
+    expect(faults([{ sku: 'a', quantity: 1, unitPriceMinor: -1 }])).toEqual([
+      '/order/items/0/unitPriceMinor',
+    ]);
   });
 });
 
 describe('ticket triage', () => {
   const triage = (subject: string, more: object = {}): Promise<unknown> =>
-    runExample(ticketTriage, { ticket: { id: 't-1', subject, createdAt: '2026-03-29T00:30:00+01:00', ...more } });
+    runExample(ticketTriage, {
+      ticket: { id: 't-1', subject, createdAt: '2026-03-29T00:30:00+01:00', ...more },
+    });
 
   it.each([
     ['Our account was hacked', 'security', 'urgent', '2026-03-29T00:30:00.000Z'],
@@ -167,7 +207,9 @@ describe('ticket triage', () => {
 
   it('refuses a time without a zone and an unknown tier', () => {
     const ticket = { id: 't-1', subject: '', createdAt: '2026-01-01T00:00:00', customerTier: 'gold' };
-    expect(faultsAtIngress(ticketTriage, { ticket })).toEqual(expect.arrayContaining(['/ticket/createdAt', '/ticket/customerTier']));
+    expect(faultsAtIngress(ticketTriage, { ticket })).toEqual(
+      expect.arrayContaining(['/ticket/createdAt', '/ticket/customerTier']),
+    );
   });
 });
 
@@ -182,7 +224,15 @@ describe('scheduled report', () => {
   ];
 
   it('groups, adds up, and says what it left out', async () => {
-    expect(await runExample(scheduledReport, { title: 'Sales', rows, groupBy: 'region', measure: 'amount', top: 2 })).toEqual({
+    expect(
+      await runExample(scheduledReport, {
+        title: 'Sales',
+        rows,
+        groupBy: 'region',
+        measure: 'amount',
+        top: 2,
+      }),
+    ).toEqual({
       title: 'Sales',
       rows: 6,
       skippedRows: 2,
@@ -198,7 +248,9 @@ describe('scheduled report', () => {
   });
 
   it('has nothing to say about no rows', async () => {
-    expect(await runExample(scheduledReport, { title: 'Empty', rows: [], groupBy: 'a', measure: 'b' })).toMatchObject({
+    expect(
+      await runExample(scheduledReport, { title: 'Empty', rows: [], groupBy: 'a', measure: 'b' }),
+    ).toMatchObject({
       total: 0,
       average: null,
       top: [],
@@ -206,7 +258,9 @@ describe('scheduled report', () => {
   });
 
   it('gives up for good when the column is nowhere', async () => {
-    await expect(runExample(scheduledReport, { title: 'T', rows, groupBy: 'region', measure: 'toString' })).rejects.toMatchObject({
+    await expect(
+      runExample(scheduledReport, { title: 'T', rows, groupBy: 'region', measure: 'toString' }),
+    ).rejects.toMatchObject({
       retryable: false,
       message: 'No row has the column "toString".',
     });
@@ -236,12 +290,18 @@ describe('anomaly check', () => {
   });
 
   it('is quiet about ordinary and about perfectly steady readings', async () => {
-    expect(await check([1, 2, 3, 4, 5, 6, 7, 8])).toMatchObject({ status: 'normal', mean: 4.5, anomalies: [] });
+    expect(await check([1, 2, 3, 4, 5, 6, 7, 8])).toMatchObject({
+      status: 'normal',
+      mean: 4.5,
+      anomalies: [],
+    });
     expect(await check(Array.from({ length: 50 }, () => 0.1))).toMatchObject({ status: 'normal' });
   });
 
   it('finds what leaves a perfectly steady line, as a number that JSON has', async () => {
-    const result = (await check([5, 5, 5, 5, 5, 5, 5, 5, 4])) as { anomalies: { value: number; zScore: number }[] };
+    const result = (await check([5, 5, 5, 5, 5, 5, 5, 5, 4])) as {
+      anomalies: { value: number; zScore: number }[];
+    };
     expect(result.anomalies.map((anomaly) => anomaly.value)).toEqual([4]);
     expect(result.anomalies[0]?.zScore).toBeLessThan(-1_000);
   });

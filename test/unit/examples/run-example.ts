@@ -8,9 +8,25 @@ import { compileSchema, type SchemaFault } from '../../../src/workers/schema-val
 
 /** Runs an example as the runner does, and gives its result as a reader sees it. */
 export async function runExample(worker: CodeWorker, inputParams: unknown): Promise<unknown> {
-  const module = { file: '', worker, inputSchema: null, outputSchema: null, validateOutput: undefined, sourceHash: '' };
+  const module = {
+    file: '',
+    worker,
+    inputSchema: null,
+    outputSchema: null,
+    validateOutput: undefined,
+    sourceHash: '',
+  };
   const { result } = await new CodeWorkerRunner(new Map([[worker.id, module]])).run(
-    { id: worker.id, kind: 'CODE', name: worker.name, version: 1, definition: {}, inputSchema: null, timeoutMs: 1, attemptsMax: 1 },
+    {
+      id: worker.id,
+      kind: 'CODE',
+      name: worker.name,
+      version: 1,
+      definition: {},
+      inputSchema: null,
+      timeoutMs: 1,
+      attemptsMax: 1,
+    },
     {
       executionId: 'exec-1',
       callId: 'call-1',

@@ -86,7 +86,10 @@ describe('AddressPolicy', () => {
 
   it('names an entry that is no CIDR', () => {
     expect(() => new AddressPolicy(['10.0.0.0/8', 'intranet'])).toThrow(
-      expect.objectContaining({ code: 'CONFIGURATION_INVALID', message: expect.stringContaining('"intranet"') }),
+      expect.objectContaining({
+        code: 'CONFIGURATION_INVALID',
+        message: expect.stringContaining('"intranet"'),
+      }),
     );
   });
 });

@@ -6,7 +6,7 @@ import { OutboundClient } from '../../../src/outbound/outbound-client.js';
 const closers: (() => Promise<void>)[] = [];
 
 afterEach(async () => {
-  for (const close of closers.splice(0).reverse()) await close();
+  for (const close of closers.splice(0).toReversed()) await close();
 });
 
 function client(options: Partial<OutboundClientOptions> = {}): OutboundClient {
@@ -128,7 +128,9 @@ describe('OutboundClient refuses', () => {
       visited.push(request.url ?? '');
       response.writeHead(302, { location: 'http://169.254.169.254/latest/meta-data' }).end();
     });
-    const response = await client({ allowedCidrs: ['127.0.0.0/8'] }).request(get(`http://127.0.0.1:${port}/first`));
+    const response = await client({ allowedCidrs: ['127.0.0.0/8'] }).request(
+      get(`http://127.0.0.1:${port}/first`),
+    );
     expect(response.status).toBe(302);
     expect(visited).toEqual(['/first']);
   });
@@ -142,7 +144,10 @@ describe('OutboundClient', () => {
       const chunks: Buffer[] = [];
       request.on('data', (chunk: Buffer) => chunks.push(chunk));
       request.on('end', () => {
-        response.setHeader('x-seen', `${request.method} ${request.url} ${request.headers.host} ${request.headers['x-a']}`);
+        response.setHeader(
+          'x-seen',
+          `${request.method} ${request.url} ${request.headers.host} ${String(request.headers['x-a'])}`,
+        );
         response.end(Buffer.concat(chunks));
       });
     });
@@ -176,14 +181,18 @@ describe('OutboundClient', () => {
       response.on('drain', send);
       send();
     });
-    const response = await client(loopback).request(get(`http://127.0.0.1:${port}/`, { responseBytesMax: 25_000 }));
+    const response = await client(loopback).request(
+      get(`http://127.0.0.1:${port}/`, { responseBytesMax: 25_000 }),
+    );
     expect(response.truncated).toBe(true);
     expect(response.body).toHaveLength(25_000);
   });
 
   it('does not call a body of exactly the cap truncated', async () => {
     const port = await listen((_request, response) => response.end('x'.repeat(100)));
-    const response = await client(loopback).request(get(`http://127.0.0.1:${port}/`, { responseBytesMax: 100 }));
+    const response = await client(loopback).request(
+      get(`http://127.0.0.1:${port}/`, { responseBytesMax: 100 }),
+    );
     expect(response).toMatchObject({ truncated: false, body: expect.objectContaining({ length: 100 }) });
   });
 
@@ -192,7 +201,9 @@ describe('OutboundClient', () => {
       if (request.url === '/body') response.write('a');
     });
     for (const path of ['/silent', '/body']) {
-      await expect(client(loopback).request(get(`http://127.0.0.1:${port}${path}`, { timeoutMs: 100 }))).rejects.toMatchObject({
+      await expect(
+        client(loopback).request(get(`http://127.0.0.1:${port}${path}`, { timeoutMs: 100 })),
+      ).rejects.toMatchObject({
         code: 'HTTP_WORKER_UNREACHABLE',
         retryable: true,
         message: expect.stringContaining('in time'),
@@ -203,9 +214,9 @@ describe('OutboundClient', () => {
   it('ends with the reason of its signal', async () => {
     const abort = new AbortController();
     const port = await listen(() => abort.abort(new Error('canceled by its owner')));
-    await expect(client(loopback).request(get(`http://127.0.0.1:${port}/`, { signal: abort.signal }))).rejects.toThrow(
-      'canceled by its owner',
-    );
+    await expect(
+      client(loopback).request(get(`http://127.0.0.1:${port}/`, { signal: abort.signal })),
+    ).rejects.toThrow('canceled by its owner');
   });
 
   it('says what was wrong when nothing listens', async () => {

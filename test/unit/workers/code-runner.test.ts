@@ -3,7 +3,12 @@ import { z } from 'zod';
 import { asJsonText } from '../../../src/lib/json-text.js';
 import { createLogger } from '../../../src/lib/logger.js';
 import { CodeWorkerRunner } from '../../../src/workers/code/code-runner.js';
-import { type CodeWorkerRun, defineWorker, PermanentError, type WorkerSchema } from '../../../src/workers/code/define-worker.js';
+import {
+  type CodeWorkerRun,
+  defineWorker,
+  PermanentError,
+  type WorkerSchema,
+} from '../../../src/workers/code/define-worker.js';
 import type { CodeModule } from '../../../src/workers/code/import-modules.js';
 import { compileSchema } from '../../../src/workers/schema-validator.js';
 import type { LoadedWorker, WorkerOutput } from '../../../src/workers/worker-run.js';
@@ -59,7 +64,13 @@ describe('CodeWorkerRunner', () => {
   it('gives the module its run and prints what it returns', async () => {
     const output = await attempt({
       inputParams: { a: 1 },
-      run: async ({ inputParams, executionId, callId, webhookId, attempt: nth }) => ({ inputParams, executionId, callId, webhookId, nth }),
+      run: async ({ inputParams, executionId, callId, webhookId, attempt: nth }) => ({
+        inputParams,
+        executionId,
+        callId,
+        webhookId,
+        nth,
+      }),
     });
     expect(JSON.parse(output.result)).toEqual({
       inputParams: { a: 1 },
@@ -75,7 +86,10 @@ describe('CodeWorkerRunner', () => {
   });
 
   it('hands over what zod made of the input', async () => {
-    const input = z.object({ at: z.iso.datetime().transform((text) => new Date(text)), n: z.number().default(7) });
+    const input = z.object({
+      at: z.iso.datetime().transform((text) => new Date(text)),
+      n: z.number().default(7),
+    });
     const output = await attempt({
       input,
       inputParams: { at: '2026-01-01T00:00:00Z' },
@@ -103,13 +117,20 @@ describe('CodeWorkerRunner', () => {
     ['what cannot even be read', Object.create(null), true, 'The worker threw an error.'],
     ['a novel', new Error('x'.repeat(10_000)), true, 'x'.repeat(2_000)],
   ])('fails with the message of %s', async (_what, thrown, retryable, message) => {
-    const failing = attempt({
-      run: () => {
-        throw thrown;
-      },
+    const throwing = (): never => {
+      throw thrown;
+    };
+    const rejecting = async (): Promise<never> => throwing();
+    await expect(attempt({ run: throwing })).rejects.toMatchObject({
+      code: 'WORKER_FAILED',
+      retryable,
+      message,
     });
-    await expect(failing).rejects.toMatchObject({ code: 'WORKER_FAILED', retryable, message });
-    await expect(attempt({ run: () => Promise.reject(thrown) })).rejects.toMatchObject({ code: 'WORKER_FAILED', retryable, message });
+    await expect(attempt({ run: rejecting })).rejects.toMatchObject({
+      code: 'WORKER_FAILED',
+      retryable,
+      message,
+    });
   });
 
   it('ends with the reason of its signal, whatever the module made of it', async () => {
@@ -137,12 +158,27 @@ describe('CodeWorkerRunner', () => {
   });
 
   it('refuses a result that is not JSON', async () => {
-    await expect(attempt({ run: () => 1n })).rejects.toMatchObject({ code: 'WORKER_OUTPUT_INVALID', retryable: false });
+    await expect(attempt({ run: () => 1n })).rejects.toMatchObject({
+      code: 'WORKER_OUTPUT_INVALID',
+      retryable: false,
+    });
   });
 
   it('says when the module is not there', async () => {
     const runner = new CodeWorkerRunner(new Map());
-    const worker = { id: 'worker-gone', kind: 'CODE', name: '', version: 1, definition: {}, inputSchema: null, timeoutMs: 1, attemptsMax: 1 } as const;
-    await expect(runner.run(worker, undefined as never)).rejects.toMatchObject({ code: 'WORKER_NOT_LOADED', retryable: false });
+    const worker = {
+      id: 'worker-gone',
+      kind: 'CODE',
+      name: '',
+      version: 1,
+      definition: {},
+      inputSchema: null,
+      timeoutMs: 1,
+      attemptsMax: 1,
+    } as const;
+    await expect(runner.run(worker, undefined as never)).rejects.toMatchObject({
+      code: 'WORKER_NOT_LOADED',
+      retryable: false,
+    });
   });
 });

@@ -29,8 +29,13 @@ describe('defineWorker', () => {
       // @ts-expect-error a JSON Schema says nothing to the compiler
       run: ({ inputParams }) => inputParams.amount,
     });
-    // @ts-expect-error there is no such member
-    defineWorker({ id: 'wrong', name: 'Wrong', input: z.object({ a: z.string() }), run: ({ inputParams }) => inputParams.b });
+    defineWorker({
+      id: 'wrong',
+      name: 'Wrong',
+      input: z.object({ a: z.string() }),
+      // @ts-expect-error there is no such member
+      run: ({ inputParams }) => inputParams.b,
+    });
   });
 
   it.each([

@@ -52,13 +52,15 @@ describe('responseResult', () => {
     ['application/json', '', null],
     ['text/plain', 'ü', 'ü'],
   ])('takes %s %j for %j', (contentType, body, expected) => {
-    const result = JSON.parse(responseResult(response(body, { headers: { 'content-type': contentType } }), 10_000)) as object;
+    const result = JSON.parse(
+      responseResult(response(body, { headers: { 'content-type': contentType } }), 10_000),
+    ) as object;
     expect(result).toMatchObject({ body: expected });
     expect(result).not.toHaveProperty('truncated');
   });
 
   it('withholds cookies and joins what is there more than once', () => {
-    const headers = { 'set-cookie': ['session=hunter2'], 'link': ['<a>', '<b>'] };
+    const headers = { 'set-cookie': ['session=hunter2'], link: ['<a>', '<b>'] };
     const result = responseResult(response('x', { headers }), 10_000);
     expect(result).not.toContain('hunter2');
     expect(JSON.parse(result)).toMatchObject({ headers: { link: '<a>, <b>' } });
@@ -85,15 +87,15 @@ describe('settings of an HTTP worker', () => {
   });
 
   it('takes headers that are headers and not ours', () => {
-    expect(httpHeaders.safeParse({ 'Authorization': 'Bearer x', 'X-Tenant': '1' }).success).toBe(true);
+    expect(httpHeaders.safeParse({ Authorization: 'Bearer x', 'X-Tenant': '1' }).success).toBe(true);
     for (const wrong of [
-      { 'Host': 'example.com' },
+      { Host: 'example.com' },
       { 'content-length': '1' },
       { 'Webhook-Signature': 'v1,x' },
       { 'a b': 'c' },
-      { 'a': 'b\r\nc: d' },
-      { 'A': '1', 'a': '2' },
-      { 'a': '✓' },
+      { a: 'b\r\nc: d' },
+      { A: '1', a: '2' },
+      { a: '✓' },
     ]) {
       expect(httpHeaders.safeParse(wrong).success).toBe(false);
     }
@@ -103,7 +105,12 @@ describe('settings of an HTTP worker', () => {
     const of = (bytes: number): string => `whsec_${Buffer.alloc(bytes, 1).toString('base64')}`;
     expect(signingSecret.safeParse(newSigningSecret()).success).toBe(true);
     expect(newSigningSecret()).not.toBe(newSigningSecret());
-    expect([23, 24, 64, 65].map((bytes) => signingSecret.safeParse(of(bytes)).success)).toEqual([false, true, true, false]);
+    expect([23, 24, 64, 65].map((bytes) => signingSecret.safeParse(of(bytes)).success)).toEqual([
+      false,
+      true,
+      true,
+      false,
+    ]);
     for (const wrong of ['whsec_', 'hunter2', `whsec_${'!'.repeat(40)}`, of(24).slice('whsec_'.length)]) {
       expect(signingSecret.safeParse(wrong).success).toBe(false);
     }

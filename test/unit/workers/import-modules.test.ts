@@ -46,7 +46,14 @@ describe('importModules', () => {
     const { modules, faults } = await importModules(dir);
     expect(modules.map((loaded) => loaded.file)).toEqual(['fine.ts']);
     const messages = Object.fromEntries(faults.map((fault) => [fault.file, fault.message]));
-    expect(Object.keys(messages)).toEqual(['missing.ts', 'nothing.ts', 'syntax.mjs', 'throws.ts', 'wrong-id.ts', 'wrong-schema.ts']);
+    expect(Object.keys(messages)).toEqual([
+      'missing.ts',
+      'nothing.ts',
+      'syntax.mjs',
+      'throws.ts',
+      'wrong-id.ts',
+      'wrong-schema.ts',
+    ]);
     expect(messages['throws.ts']).toBe('no database here');
     expect(messages['nothing.ts']).toContain('export default defineWorker');
     expect(messages['wrong-id.ts']).toContain('id: ');

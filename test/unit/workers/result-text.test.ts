@@ -48,7 +48,8 @@ describe('checkResultText', () => {
   });
 
   it('takes 500 levels and not 501, and no bracket in a string for one', () => {
-    const nested = (levels: number): ReturnType<typeof asJsonText> => asJsonText('[ '.repeat(levels) + ' ]'.repeat(levels));
+    const nested = (levels: number): ReturnType<typeof asJsonText> =>
+      asJsonText('[ '.repeat(levels) + ' ]'.repeat(levels));
     expect(() => checkResultText(nested(500), 1_000_000)).not.toThrow();
     expect(() => checkResultText(nested(501), 1_000_000)).toThrow(INVALID);
     expect(() => checkResultText(toResultText(['[\\"{'.repeat(2_000)]), 1_000_000)).not.toThrow();

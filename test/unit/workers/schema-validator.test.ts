@@ -11,18 +11,28 @@ const order: JsonSchema = {
   properties: {
     id: { type: 'string', format: 'uuid' },
     kind: { enum: ['new', 'repeat'] },
-    lines: { type: 'array', minItems: 1, items: { type: 'object', required: ['a/b'], properties: { 'a/b': { type: 'integer' } } } },
+    lines: {
+      type: 'array',
+      minItems: 1,
+      items: { type: 'object', required: ['a/b'], properties: { 'a/b': { type: 'integer' } } },
+    },
   },
 };
 
 describe('compileSchema', () => {
   it('finds nothing wrong with a value that fits', () => {
-    expect(compile(order)({ id: '5f0c1f0e-7c53-4c1d-9f5c-0b7d3c1d2e4f', kind: 'new', lines: [{ 'a/b': 1 }] })).toEqual([]);
+    expect(compile(order)({ id: '5f0c1f0e-7c53-4c1d-9f5c-0b7d3c1d2e4f', kind: 'new', lines: [{ 'a/b': 1 }] })).toEqual(
+      [],
+    );
   });
 
   it('points to every fault, with escaped keys, and never quotes a value', () => {
-    const faults = compile(order)({ id: 'hunter2', kind: 'hunter2', lines: [{ 'a/b': 1 }, { 'a/b': 'hunter2' }] });
-    expect(faults.map((fault) => fault.pointer).sort()).toEqual(['/id', '/kind', '/lines/1/a~1b']);
+    const faults = compile(order)({
+      id: 'hunter2',
+      kind: 'hunter2',
+      lines: [{ 'a/b': 1 }, { 'a/b': 'hunter2' }],
+    });
+    expect(faults.map((fault) => fault.pointer).toSorted()).toEqual(['/id', '/kind', '/lines/1/a~1b']);
     expect(JSON.stringify(faults)).not.toContain('hunter2');
     expect(faults.find((fault) => fault.pointer === '/kind')?.message).toContain('["new","repeat"]');
   });
@@ -39,7 +49,9 @@ describe('compileSchema', () => {
 
   it('neither fills in defaults nor converts', () => {
     const value = { n: '1' };
-    expect(compile({ type: 'object', properties: { n: { type: 'integer' }, m: { default: 2 } } })(value)).toHaveLength(1);
+    expect(compile({ type: 'object', properties: { n: { type: 'integer' }, m: { default: 2 } } })(value)).toHaveLength(
+      1,
+    );
     expect(value).toEqual({ n: '1' });
   });
 
@@ -92,15 +104,22 @@ describe('compileSchema', () => {
 
   it('breaks off references that double at every step', () => {
     const doubling: Record<string, JsonSchema> = { s0: { type: 'object' } };
-    for (let i = 1; i <= 40; i += 1) doubling[`s${i}`] = { allOf: [{ $ref: `#/$defs/s${i - 1}` }, { $ref: `#/$defs/s${i - 1}` }] };
+    for (let i = 1; i <= 40; i += 1)
+      doubling[`s${i}`] = { allOf: [{ $ref: `#/$defs/s${i - 1}` }, { $ref: `#/$defs/s${i - 1}` }] };
     const validate = compile({ $ref: '#/$defs/s40', $defs: doubling });
     expect(validate({})).toEqual([{ pointer: '', message: expect.stringContaining('too long') }]);
   });
 
   it('follows references to itself', () => {
-    const validate = compile({ type: 'object', properties: { next: { $ref: '#' } }, additionalProperties: false });
+    const validate = compile({
+      type: 'object',
+      properties: { next: { $ref: '#' } },
+      additionalProperties: false,
+    });
     expect(validate({ next: { next: {} } })).toEqual([]);
-    expect(validate({ next: { next: { other: 1 } } })).toEqual([{ pointer: '/next/next', message: expect.any(String) }]);
+    expect(validate({ next: { next: { other: 1 } } })).toEqual([
+      { pointer: '/next/next', message: expect.any(String) },
+    ]);
   });
 
   it('takes a format that nobody knows for a comment, as the specification has it', () => {

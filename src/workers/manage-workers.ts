@@ -1,0 +1,236 @@
+import type { EntityManager } from '@mikro-orm/postgresql';
+import { recordAudit } from '../access/audit.js';
+import { requirePermission } from '../access/permissions.js';
+import type { Principal } from '../access/principal.js';
+import type { Database } from '../db/database.js';
+import { AppError } from '../errors.js';
+import { publish } from '../events/publish.js';
+import { formatId, newWorkerId } from '../lib/ids.js';
+import { type Outcome, refused, succeeded } from '../lib/user-error.js';
+import type { Keyring } from '../secrets/seal.js';
+import { type HttpSettings, newSigningSecret, openDefinition, sealDefinition } from './http/http-definition.js';
+import { type HttpWorkerFields, type HttpWorkerInput, parseHttpWorkerInput } from './http/http-worker-input.js';
+import { readWorkersById, type WorkerView } from './read-workers.js';
+import {
+  type Worker,
+  WorkerEntity,
+  type WorkerKind,
+  type WorkerVersion,
+  WorkerVersionEntity,
+} from './worker.entities.js';
+
+export interface ManageWorkersDeps {
+  readonly database: Database;
+  readonly keyring: Keyring;
+}
+
+/** An HTTP worker and, when it is new, its signing secret, shown this once. */
+export interface ManagedHttpWorker {
+  readonly worker: WorkerView;
+  readonly signingSecret: string | undefined;
+}
+
+/** What is left out stays as it is; `null` takes a description or an input schema away. */
+export interface UpdateHttpWorkerInput extends Partial<HttpWorkerInput> {
+  readonly id: string;
+  /** The version that the user saw; another one is current by now: CONFLICT. */
+  readonly expectedVersion?: number | undefined;
+  /** Makes a new signing secret and ends the old one with the next attempt. */
+  readonly regenerateSigningSecret?: boolean | undefined;
+}
+
+/** Makes an HTTP worker at version 1. */
+export async function createHttpWorker(
+  deps: ManageWorkersDeps,
+  principal: Principal | undefined,
+  input: HttpWorkerInput,
+): Promise<Outcome<ManagedHttpWorker>> {
+  requirePermission(principal, 'workers:write');
+  const parsed = parseHttpWorkerInput(input);
+  if (!parsed.ok) return parsed;
+  const fields = parsed.value;
+  const id = newWorkerId();
+  const signingSecret = fields.signingSecret ?? newSigningSecret();
+  await deps.database.transaction(async (em) => {
+    const now = new Date();
+    const { name, description } = fields;
+    const worker = {
+      id,
+      kind: 'HTTP' as const,
+      name,
+      description,
+      currentVersion: 1,
+      createdAt: now,
+      updatedAt: now,
+    };
+    em.persist(em.create(WorkerEntity, { ...worker, deletedAt: null }));
+    await em.flush(); // before its version, which refers to it
+    em.persist(em.create(WorkerVersionEntity, versionRow(deps.keyring, id, 1, fields, signingSecret, now)));
+    await em.flush();
+    await publish(em, [{ kind: 'worker-changed', workerId: id }]);
+    await recordAudit(em, principal, {
+      action: 'worker.created',
+      subjectId: id,
+      details: { name, kind: 'HTTP', origin: new URL(fields.url).origin },
+    });
+  });
+  return succeeded({ worker: await readWorker(deps, id), signingSecret });
+}
+
+/**
+ * Gives an HTTP worker a new version. Executions that have begun keep the version that they pinned.
+ *
+ * @throws AppError NOT_FOUND, CONFLICT.
+ */
+export async function updateHttpWorker(
+  deps: ManageWorkersDeps,
+  principal: Principal | undefined,
+  input: UpdateHttpWorkerInput,
+): Promise<Outcome<ManagedHttpWorker>> {
+  requirePermission(principal, 'workers:write');
+  const { id } = input;
+  const outcome = await deps.database.transaction(async (em): Promise<Outcome<string | undefined>> => {
+    const worker = await lockWorker(em, id, input.expectedVersion);
+    if (worker.kind !== 'HTTP') return readOnly(worker.kind, 'edited');
+    const before = await em.findOneOrFail(WorkerVersionEntity, {
+      workerId: id,
+      version: worker.currentVersion,
+    });
+    const settings = openDefinition(deps.keyring, id, before.version, before.definition);
+    const parsed = parseHttpWorkerInput(merged(worker, before, settings, input));
+    if (!parsed.ok) return parsed;
+    const fields = parsed.value;
+    const newSecret = input.regenerateSigningSecret === true ? newSigningSecret() : input.signingSecret;
+    const now = new Date();
+    const version = worker.currentVersion + 1;
+    const { name, description } = fields;
+    em.assign(worker, { name, description, currentVersion: version, updatedAt: now });
+    em.persist(
+      em.create(
+        WorkerVersionEntity,
+        versionRow(deps.keyring, id, version, fields, newSecret ?? settings.signingSecret, now),
+      ),
+    );
+    await em.flush();
+    await publish(em, [{ kind: 'worker-changed', workerId: id }]);
+    await recordAudit(em, principal, {
+      action: 'worker.updated',
+      subjectId: id,
+      details: {
+        name,
+        version,
+        origin: new URL(fields.url).origin,
+        newSigningSecret: newSecret !== undefined,
+      },
+    });
+    return succeeded(newSecret);
+  });
+  if (!outcome.ok) return outcome;
+  return succeeded({ worker: await readWorker(deps, id), signingSecret: outcome.value });
+}
+
+/**
+ * Deletes a worker that no webhook uses. Executions that were accepted before still run; its history stays.
+ *
+ * @throws AppError NOT_FOUND, CONFLICT.
+ */
+export async function deleteWorker(
+  deps: ManageWorkersDeps,
+  principal: Principal | undefined,
+  input: { readonly id: string; readonly expectedVersion?: number | undefined },
+): Promise<Outcome<{ readonly id: string }>> {
+  requirePermission(principal, 'workers:write');
+  const { id } = input;
+  return await deps.database.transaction(async (em): Promise<Outcome<{ readonly id: string }>> => {
+    const worker = await lockWorker(em, id, input.expectedVersion);
+    if (worker.kind === 'CODE') return readOnly(worker.kind, 'deleted');
+    const users = await em.execute<{ id: string; name: string }[]>(USED_BY, [id]);
+    if (users.length > 0) {
+      const names = users.map((webhook) => `${webhook.name} (${formatId('webhook', webhook.id)})`).join(', ');
+      return refused({
+        field: ['id'],
+        message: `These webhooks use this worker: ${names}.`,
+        code: 'WORKER_IN_USE',
+      });
+    }
+    em.assign(worker, { deletedAt: new Date() });
+    await em.flush();
+    await publish(em, [{ kind: 'worker-changed', workerId: id }]);
+    await recordAudit(em, principal, {
+      action: 'worker.deleted',
+      subjectId: id,
+      details: { name: worker.name },
+    });
+    return succeeded({ id });
+  });
+}
+
+const USED_BY = `
+  select distinct w.id, w.name from webhook_workers u join webhooks w on w.id = u.webhook_id
+  where u.worker_id = ? and w.deleted_at is null order by w.name, w.id limit 100`;
+
+/** FOR UPDATE also waits for, and holds off, webhooks that are being given this worker: their key check shares the row. */
+async function lockWorker(em: EntityManager, id: string, expectedVersion: number | undefined): Promise<Worker> {
+  await em.execute('select 1 from workers where id = ? for update', [id]);
+  const worker = await em.findOne(WorkerEntity, { id, deletedAt: null });
+  if (worker === null) throw new AppError('NOT_FOUND', 'There is no such worker.');
+  if (expectedVersion !== undefined && worker.currentVersion !== expectedVersion) {
+    throw new AppError('CONFLICT', `This worker is at version ${worker.currentVersion} by now.`);
+  }
+  return worker;
+}
+
+function readOnly(kind: WorkerKind, done: 'edited' | 'deleted'): Outcome<never> {
+  const message =
+    kind === 'CODE'
+      ? `A CODE worker lives in the operator's folder and cannot be ${done} here.`
+      : `This is not an HTTP worker and cannot be ${done} as one.`;
+  return refused({ field: ['id'], message, code: 'WORKER_READ_ONLY' });
+}
+
+function merged(
+  worker: Worker,
+  before: WorkerVersion,
+  settings: HttpSettings,
+  input: UpdateHttpWorkerInput,
+): HttpWorkerInput {
+  return {
+    name: input.name ?? worker.name,
+    description: input.description === undefined ? worker.description : input.description,
+    method: input.method ?? settings.method,
+    url: input.url ?? settings.url,
+    headers: input.headers ?? settings.headers,
+    signingSecret: input.signingSecret,
+    inputSchema: input.inputSchema === undefined ? before.inputSchema : input.inputSchema,
+    timeoutMs: input.timeoutMs ?? before.timeoutMs,
+    attemptsMax: input.attemptsMax ?? before.attemptsMax,
+  };
+}
+
+function versionRow(
+  keyring: Keyring,
+  workerId: string,
+  version: number,
+  fields: HttpWorkerFields,
+  signingSecret: string,
+  createdAt: Date,
+): WorkerVersion {
+  const { method, url, headers, inputSchema, timeoutMs, attemptsMax } = fields;
+  const definition = sealDefinition(keyring, workerId, version, { method, url, headers, signingSecret });
+  return {
+    workerId,
+    version,
+    definition,
+    inputSchema,
+    outputSchema: null,
+    timeoutMs,
+    attemptsMax,
+    createdAt,
+  };
+}
+
+async function readWorker({ database }: ManageWorkersDeps, id: string): Promise<WorkerView> {
+  const [worker] = await readWorkersById(database.pool, [id]);
+  if (worker === undefined) throw new AppError('NOT_FOUND', 'There is no such worker.');
+  return worker;
+}
