@@ -20,8 +20,8 @@ export class Migration0001Foundation extends Migration {
 
   override down(): void {
     this.addSql(`
-      drop table if exists rate_limit_policies, runners, call_statistics, execution_events, execution_steps,
-        executions, calls, webhook_secrets, webhook_workers, webhooks, worker_versions, workers, audit_events,
+      drop table if exists rate_limit_windows, rate_limit_policies, runners, call_statistics, execution_events,
+        execution_steps, executions, calls, webhook_secrets, webhook_workers, webhooks, worker_versions, workers, audit_events,
         encryption_root, encryption_keys, login_tokens, sessions, api_tokens, users cascade;
       drop function if exists workhook_ensure_partitions(timestamptz, integer);
       drop function if exists workhook_drop_partitions_before(timestamptz);
@@ -331,4 +331,11 @@ const OPERATIONS = `
     updated_at timestamptz not null default now(),
     unique nulls not distinct (scope, subject_id)
   );
+
+  -- The columns are rate-limiter-flexible's. Unlogged: a count of this minute is not worth a flush to disk.
+  create unlogged table rate_limit_windows (
+    key varchar(255) primary key,
+    points integer not null default 0,
+    expire bigint
+  ) with (fillfactor = 50);
 `;

@@ -1,0 +1,90 @@
+import type pg from 'pg';
+import { RateLimiterMemory, RateLimiterPostgres } from 'rate-limiter-flexible';
+import type { Logger } from '../lib/logger.js';
+
+/** Limits are calls a minute: a window is this long, in milliseconds. */
+export const WINDOW_MS = 60_000;
+
+/** What a lease found. */
+export interface Lease {
+  /** Calls that the window had counted before this lease; past the limit when others asked for more than was left. */
+  readonly countedBefore: number;
+  /** Milliseconds until the window ends. */
+  readonly endsInMs: number;
+}
+
+/** A statement that takes longer fails, and the insurance takes over: the ingress waits for it. */
+const QUERY_TIMEOUT_MS = 1_000;
+
+const CLEAN_UP_EVERY_MS = 300_000;
+
+/** An hour: no process's clock is so wrong that it still writes to such a window. */
+const KEPT_AFTER_END_MS = 3_600_000;
+
+const CLEAN_UP = `delete from rate_limit_windows where expire < extract(epoch from now()) * 1000 - ${KEPT_AFTER_END_MS}`;
+
+/**
+ * The windows of all processes, one row a limit, counted by rate-limiter-flexible. A window begins with the first call
+ * after the one before ended; its end stands in the row, so that it is the same for every process whatever their
+ * clocks say. While the database does not answer, each process counts in its own memory instead.
+ */
+export class WindowStore {
+  readonly #pool: pg.Pool;
+  readonly #log: Logger;
+  readonly #windows: RateLimiterPostgres;
+  /** Without insurance: calls given back to a memory that never lent them would be calls too many. */
+  readonly #giveBack: RateLimiterPostgres;
+  readonly #cleanUp: NodeJS.Timeout;
+  #failing = false;
+
+  constructor(pool: pg.Pool, log: Logger) {
+    this.#pool = pool;
+    this.#log = log;
+    const window = { points: 1, duration: WINDOW_MS / 1_000 }; // the points are compared here, not by the library
+    const store = {
+      ...window,
+      storeClient: { query: (config: pg.QueryConfig) => this.#query(config) },
+      storeType: 'pool',
+      tableName: 'rate_limit_windows',
+      tableCreated: true, // by our migration
+      keyPrefix: '',
+      clearExpiredByTimeout: false, // its timer could not be stopped
+    };
+    this.#windows = new RateLimiterPostgres({
+      ...store,
+      insuranceLimiter: new RateLimiterMemory({ ...window, keyPrefix: '' }),
+    });
+    this.#giveBack = new RateLimiterPostgres(store);
+    this.#cleanUp = setInterval(() => void this.#pool.query(CLEAN_UP).catch(() => undefined), CLEAN_UP_EVERY_MS);
+    this.#cleanUp.unref();
+  }
+
+  /** Counts `calls` in the limit's window. Never rejects. */
+  async lease(key: string, calls: number): Promise<Lease> {
+    const { consumedPoints, msBeforeNext } = await this.#windows.penalty(key, calls);
+    return { countedBefore: Math.max(0, consumedPoints - calls), endsInMs: Math.max(0, msBeforeNext) };
+  }
+
+  /** Takes back from the count what was leased and not spent. Never rejects. */
+  async giveBack(key: string, calls: number): Promise<void> {
+    await this.#giveBack.reward(key, calls).catch(() => undefined); // uncounted calls only make the limit stricter
+  }
+
+  close(): void {
+    clearInterval(this.#cleanUp);
+  }
+
+  async #query(config: pg.QueryConfig): Promise<pg.QueryResult> {
+    try {
+      const limited: pg.QueryConfig & { query_timeout: number } = { ...config, query_timeout: QUERY_TIMEOUT_MS };
+      const result = await this.#pool.query(limited);
+      if (this.#failing) this.#log.info('the rate limits are shared between processes again');
+      this.#failing = false;
+      return result;
+    } catch (error) {
+      if (!this.#failing) this.#log.warn({ err: error }, 'each process keeps to the rate limits by itself');
+      this.#failing = true;
+      throw error;
+    }
+  }
+}
