@@ -23,12 +23,7 @@ export function sendAnswer(res: ServerResponse, answer: HttpAnswer, requestId: s
  * comes is thrown away for a moment, because closing a socket with unread data resets it, and the reset would
  * overtake the answer.
  */
-export function refuseUpload(
-  req: IncomingMessage,
-  res: ServerResponse,
-  answer: HttpAnswer,
-  requestId: string,
-): void {
+export function refuseUpload(req: IncomingMessage, res: ServerResponse, answer: HttpAnswer, requestId: string): void {
   if (res.headersSent || res.destroyed) return;
   res.shouldKeepAlive = false;
   writeHead(res, answer, requestId);

@@ -81,17 +81,12 @@ export function createHttp(options: HttpOptions): HttpServer {
   const handle = (req: IncomingMessage, res: ServerResponse): void => {
     const facts = readFacts(req);
     if (!normalizeTarget(req) || !isWellFormed(req)) {
-      refuseUpload(
-        req,
-        res,
-        problemAnswer({ code: 'MALFORMED_REQUEST', requestId: facts.requestId }),
-        facts.requestId,
-      );
+      refuseUpload(req, res, problemAnswer({ code: 'MALFORMED_REQUEST', requestId: facts.requestId }), facts.requestId);
       return;
     }
     const webhookId = ingress === undefined ? undefined : webhookIdIn(req.url!);
-    // The ingress does without Koa: its context and response helpers cost more than all the rest of this function
-    // (figures in docs/adr, "The ingress route does without Koa").
+    // The ingress does without Koa: 32 µs of CPU a request here, 37 µs with Koa's context only, 44 µs as a Koa route
+    // (docs/adr/0007).
     if (ingress !== undefined && webhookId !== undefined) ingress(req, res, webhookId, facts);
     else koa(req, res, facts);
   };

@@ -64,8 +64,7 @@ async function handle(
     return answer.status;
   };
   const context = { webhookId, requestId, nowMs: clock.nowMs() };
-  if (req.method !== 'POST')
-    return refuse(refusal('METHOD_NOT_ALLOWED', context, { headers: ['Allow', 'POST'] }));
+  if (req.method !== 'POST') return refuse(refusal('METHOD_NOT_ALLOWED', context, { headers: ['Allow', 'POST'] }));
   if (!options.isAllowed(facts)) return refuse(refusal('HTTPS_REQUIRED', context));
   if ((declaredLength(req) ?? 0) > bodyBytesMax) return refuse(tooLarge(context, bodyBytesMax));
 

@@ -106,11 +106,7 @@ function answerAccepted(call: AcceptedCall, context: AnswerContext): HttpAnswer 
   };
 }
 
-function answerCompleted(
-  call: AcceptedCall,
-  executions: readonly ExecutionView[],
-  context: AnswerContext,
-): HttpAnswer {
+function answerCompleted(call: AcceptedCall, executions: readonly ExecutionView[], context: AnswerContext): HttpAnswer {
   const failed = executions.filter((execution) => execution.status !== 'SUCCEEDED').length;
   const results = executions.map(resultText).join(',');
   const start = `${opening(failed === 0, call, context)},"results":[${results}]`;

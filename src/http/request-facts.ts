@@ -33,9 +33,7 @@ export function requestFactsReader(trustedProxies: readonly string[]): ReadReque
   const isTrusted = (address: string): boolean => {
     if (networks.length === 0 || isIP(address) === 0) return false;
     const parsed = ipaddr.process(address);
-    return networks.some(
-      ([network, bits]) => network.kind() === parsed.kind() && parsed.match([network, bits]),
-    );
+    return networks.some(([network, bits]) => network.kind() === parsed.kind() && parsed.match([network, bits]));
   };
   return (req) => {
     const { headers, socket } = req;
@@ -62,11 +60,7 @@ export function isLoopback(sourceIp: string): boolean {
  * The right-most address that is not a trusted proxy: each proxy appends whom it heard from, so what stands left of
  * the first stranger is only that stranger's claim. What is no address ends the walk at the proxy that wrote it.
  */
-function clientAddress(
-  peer: string,
-  forwardedFor: readonly string[],
-  isTrusted: (address: string) => boolean,
-): string {
+function clientAddress(peer: string, forwardedFor: readonly string[], isTrusted: (address: string) => boolean): string {
   let client = peer;
   for (const entry of forwardedFor.toReversed()) {
     const address = withoutPort(entry);

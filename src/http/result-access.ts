@@ -31,11 +31,7 @@ export type MayRead = (webhookId: string) => Promise<boolean>;
  * @param path the resource's own path, which is what links are signed for, on whatever route it is asked for.
  * @throws AppError UNAUTHENTICATED for a link that has expired, FORBIDDEN for a principal without the permission.
  */
-export async function mayRead(
-  options: ResultAccessOptions,
-  ctx: HttpContext,
-  path: string,
-): Promise<MayRead> {
+export async function mayRead(options: ResultAccessOptions, ctx: HttpContext, path: string): Promise<MayRead> {
   const link = options.links.check(path, ctx.query['expires'], ctx.query['signature']);
   if (link === 'valid') return () => Promise.resolve(true);
   if (link === 'expired') throw new AppError('UNAUTHENTICATED', 'This link has expired.');

@@ -56,11 +56,7 @@ function executionMembers(execution: ExecutionView): JsonMember[] {
 /** Puts the bytes in unread: decoded and encoded again, nothing could promise that they are the same. */
 function withInput(members: readonly JsonMember[], requestBody: Buffer | undefined): Buffer {
   const start = jsonObject(members).slice(0, -1);
-  return Buffer.concat([
-    Buffer.from(`${start},"inputParams":`),
-    requestBody ?? Buffer.from('null'),
-    Buffer.from('}'),
-  ]);
+  return Buffer.concat([Buffer.from(`${start},"inputParams":`), requestBody ?? Buffer.from('null'), Buffer.from('}')]);
 }
 
 /** The form of EverWorker's own `execution-result`; times are ISO-8601. */
@@ -99,16 +95,8 @@ export function plainLogsBody(execution: ExecutionView, steps: readonly Executio
 }
 
 /** A strong ETag (RFC 9110, 8.8.3) over everything in the answer that changes. */
-export function entityTag(
-  executions: readonly ExecutionView[],
-  ...more: readonly (string | number | null)[]
-): string {
-  const state = executions.map(({ id, status, attempt, lastEventSeq }) => [
-    id,
-    status,
-    attempt,
-    lastEventSeq,
-  ]);
+export function entityTag(executions: readonly ExecutionView[], ...more: readonly (string | number | null)[]): string {
+  const state = executions.map(({ id, status, attempt, lastEventSeq }) => [id, status, attempt, lastEventSeq]);
   return `"${createHash('sha256')
     .update(JSON.stringify([state, more]))
     .digest('base64url')

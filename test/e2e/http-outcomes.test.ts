@@ -119,10 +119,7 @@ describe('the answer to a POST', () => {
   it('links to the call when it started several executions', async () => {
     const { headers, body } = await post({ type: 'accepted', call: call('ASYNC', first, second) });
     expect(new URL(headers.get('location')!, 'http://host').pathname).toBe(`/api/v1/calls/${callId}`);
-    expect(body.results.map((result: { workerId: string }) => result.workerId)).toEqual([
-      'worker-0',
-      'worker-1',
-    ]);
+    expect(body.results.map((result: { workerId: string }) => result.workerId)).toEqual(['worker-0', 'worker-1']);
   });
 
   it('says 202 in sync mode when the deadline passed', async () => {
@@ -141,13 +138,7 @@ describe('the answer to a POST', () => {
     });
     expect(status).toBe(200);
     expect(headers.get('location')).toBeNull();
-    expect(Object.keys(body).slice(0, 5)).toEqual([
-      'success',
-      'webhookId',
-      'timestamp',
-      'executionMode',
-      'results',
-    ]);
+    expect(Object.keys(body).slice(0, 5)).toEqual(['success', 'webhookId', 'timestamp', 'executionMode', 'results']);
     expect(text).toContain(`"promptTokens":12,"result":${result}}`);
     expect(body).toMatchObject({ success: true, executionMode: 'sync', callId });
   });
@@ -165,13 +156,7 @@ describe('the answer to a POST', () => {
     const { status, headers, body } = await post(outcome);
     expect(status).toBe(500);
     expect(headers.get('content-type')).toBe('application/problem+json');
-    expect(Object.keys(body).slice(0, 5)).toEqual([
-      'success',
-      'webhookId',
-      'timestamp',
-      'executionMode',
-      'results',
-    ]);
+    expect(Object.keys(body).slice(0, 5)).toEqual(['success', 'webhookId', 'timestamp', 'executionMode', 'results']);
     expect(body).toEqual(problem(500, 'WORKER_FAILED'));
     expect(body.detail).toBe('2 of 3 workers did not succeed.');
     expect(body.results).toEqual([

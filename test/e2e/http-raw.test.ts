@@ -11,11 +11,7 @@ let http: TestHttp;
 const accept = recordingAccept({ type: 'not-found' });
 
 beforeAll(async () => {
-  http = await openHttp({
-    ingress: accept,
-    bodyBytesMax: BODY_BYTES_MAX,
-    timeouts: { headersMs: 150, requestMs: 300, checkMs: 20 },
-  });
+  http = await openHttp({ ingress: accept, bodyBytesMax: BODY_BYTES_MAX });
 });
 
 afterAll(() => http.close());
@@ -49,11 +45,7 @@ describe('a request in shapes that smuggle others', () => {
     ['two Content-Lengths', [HOST, 'Content-Length: 2', 'Content-Length: 40'], '{}'],
     ['a list of Content-Lengths', [HOST, 'Content-Length: 2, 40'], '{}'],
     ['a Content-Length that is no number', [HOST, 'Content-Length: +2'], '{}'],
-    [
-      'Content-Length beside Transfer-Encoding',
-      [HOST, 'Content-Length: 2', 'Transfer-Encoding: chunked'],
-      '0\r\n\r\n',
-    ],
+    ['Content-Length beside Transfer-Encoding', [HOST, 'Content-Length: 2', 'Transfer-Encoding: chunked'], '0\r\n\r\n'],
     ['an unknown last Transfer-Encoding', [HOST, 'Transfer-Encoding: chunked, gzip'], '0\r\n\r\n'],
     ['a chunk size that is no number', [HOST, 'Transfer-Encoding: chunked'], 'zz\r\n{}\r\n0\r\n\r\n'],
     ['a space before the colon', [HOST, 'Content-Length : 2'], '{}'],
@@ -77,6 +69,12 @@ describe('a request in shapes that smuggle others', () => {
     ['a target without a path', `POST ftp://host/ HTTP/1.1\r\n${HOST}\r\n${CLOSE}\r\n\r\n`],
   ])('answers %s with 400', async (_, text) => {
     expectProblem(await exchange(http.port, text), 400, 'MALFORMED_REQUEST');
+  });
+
+  it('takes HTTP/1.0 without a Host', async () => {
+    const answer = exchange(http.port, post(['Content-Length: 2'], '{}').replace('HTTP/1.1', 'HTTP/1.0'));
+    expect(await accepted(answer)).toBe(1);
+    expect((await answer).status).toBe(404);
   });
 
   it('takes a target in absolute form and a chunked body', async () => {
@@ -108,6 +106,22 @@ describe('a request that is too large', () => {
     expectProblem(await answer, 413, 'PAYLOAD_TOO_LARGE');
   });
 
+  it('gets 413 although it reads only once it has sent all', async () => {
+    const socket = connect(http.port, '127.0.0.1').pause();
+    const closed = once(socket, 'close'); // rejects when the server resets the connection
+    const part = Buffer.alloc(100_000, ' ');
+    socket.write(post([HOST, `Content-Length: ${5 * part.length}`]));
+    for (let sent = 0; sent < 5; sent += 1) {
+      await fetch(`http://127.0.0.1:${http.port}/healthz`); // the server has had its turn
+      await new Promise((resolve) => socket.write(part, resolve));
+    }
+    let text = '';
+    socket.on('data', (chunk) => (text += chunk.toString()));
+    socket.resume();
+    await closed;
+    expect(text).toMatch(/^HTTP\/1\.1 413 /);
+  });
+
   it('gets 413 when a chunked body passes the limit', async () => {
     const chunk = `${BODY_BYTES_MAX.toString(16)}\r\n${' '.repeat(BODY_BYTES_MAX)}\r\n`;
     const answer = exchange(http.port, post([HOST, 'Transfer-Encoding: chunked'], chunk + chunk));
@@ -130,21 +144,24 @@ describe('a request that is too large', () => {
   });
 
   it('is told to go on when it asks first and fits', async () => {
-    const answer = await exchange(
-      http.port,
-      post([HOST, CLOSE, 'Expect: 100-continue', 'Content-Length: 2'], '{}'),
-    );
+    const answer = await exchange(http.port, post([HOST, CLOSE, 'Expect: 100-continue', 'Content-Length: 2'], '{}'));
     expect(answer.text).toMatch(/^HTTP\/1\.1 100 Continue\r\n\r\nHTTP\/1\.1 404 /);
   });
 });
 
 describe('a request that is too slow', () => {
+  let hasty: TestHttp;
+  beforeAll(async () => {
+    hasty = await openHttp({ ingress: accept, timeouts: { headersMs: 50, requestMs: 100, checkMs: 10 } });
+  });
+  afterAll(() => hasty.close());
+
   it('gets 408 when its headers do not arrive', async () => {
-    expectProblem(await exchange(http.port, `POST ${path} HTTP/1.1\r\nHost: local`), 408, 'REQUEST_TIMEOUT');
+    expectProblem(await exchange(hasty.port, `POST ${path} HTTP/1.1\r\nHost: local`), 408, 'REQUEST_TIMEOUT');
   });
 
   it('gets 408 when its body does not arrive', async () => {
-    const answer = exchange(http.port, post([HOST, 'Content-Length: 10'], '{"a":'));
+    const answer = exchange(hasty.port, post([HOST, 'Content-Length: 10'], '{"a":'));
     expect(await accepted(answer)).toBe(0);
     expectProblem(await answer, 408, 'REQUEST_TIMEOUT');
   });
@@ -155,7 +172,7 @@ describe('a request that is too slow', () => {
       ingress: {
         acceptCall: () => new Promise((resolve) => (finish = () => resolve({ type: 'not-found' }))),
       },
-      timeouts: { headersMs: 20, requestMs: 20, checkMs: 5, keepAliveMs: 5 },
+      timeouts: { headersMs: 100, requestMs: 100, checkMs: 10, keepAliveMs: 5 },
     });
     const answer = exchange(slow.port, post([HOST, CLOSE, 'Content-Length: 2'], '{}'));
     // A second request on the same server is cut by the clock: by then the first one is over its time as well.
@@ -167,14 +184,11 @@ describe('a request that is too slow', () => {
 });
 
 describe('the ingress path', () => {
-  it.each(['GET', 'PUT', 'DELETE', 'PATCH', 'OPTIONS'])(
-    'answers %s with 405 and what is allowed',
-    async (method) => {
-      const answer = await exchange(http.port, post([HOST, CLOSE]).replace('POST', method));
-      expectProblem(answer, 405, 'METHOD_NOT_ALLOWED');
-      expect(answer.headers.get('allow')).toBe('POST');
-    },
-  );
+  it.each(['GET', 'PUT', 'DELETE', 'PATCH', 'OPTIONS'])('answers %s with 405 and what is allowed', async (method) => {
+    const answer = await exchange(http.port, post([HOST, CLOSE]).replace('POST', method));
+    expectProblem(answer, 405, 'METHOD_NOT_ALLOWED');
+    expect(answer.headers.get('allow')).toBe('POST');
+  });
 
   it('keeps headers that were sent twice, in order', async () => {
     await exchange(http.port, post([HOST, CLOSE, 'X-A: 1', 'X-B: 2', 'x-a: 3', 'Content-Length: 2'], '{}'));
@@ -201,12 +215,7 @@ describe('the ingress path', () => {
   });
 
   it('ignores an offer of HTTP/2, as Java clients make it', async () => {
-    const headers = [
-      HOST,
-      'Connection: Upgrade, HTTP2-Settings, close',
-      'Upgrade: h2c',
-      'HTTP2-Settings: AAMAAABk',
-    ];
+    const headers = [HOST, 'Connection: Upgrade, HTTP2-Settings, close', 'Upgrade: h2c', 'HTTP2-Settings: AAMAAABk'];
     const answer = exchange(http.port, post([...headers, 'Content-Length: 2'], '{}'));
     expect(await accepted(answer)).toBe(1);
     expect((await answer).status).toBe(404);

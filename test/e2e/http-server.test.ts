@@ -26,16 +26,13 @@ describe('HTTPS', () => {
   const ingress = recordingAccept({ type: 'not-found' });
   const production = { allowInsecureLoopback: false, trustedProxies: ['127.0.0.1'], ingress };
 
-  it.each([webhookPath, '/graphql', '/login', '/api/v1/executions/exec-1'])(
-    'is demanded for %s',
-    async (path) => {
-      const http = await open(production);
-      const response = await fetch(http.url + path, { method: 'POST', body: '{}' });
-      expect(response.status).toBe(403);
-      expect(await response.json()).toMatchObject({ code: 'HTTPS_REQUIRED' });
-      expect(ingress.calls).toHaveLength(0);
-    },
-  );
+  it.each([webhookPath, '/graphql', '/login', '/api/v1/executions/exec-1'])('is demanded for %s', async (path) => {
+    const http = await open(production);
+    const response = await fetch(http.url + path, { method: 'POST', body: '{}' });
+    expect(response.status).toBe(403);
+    expect(await response.json()).toMatchObject({ code: 'HTTPS_REQUIRED' });
+    expect(ingress.calls).toHaveLength(0);
+  });
 
   it('is not demanded of probes', async () => {
     const http = await open(production);
@@ -57,9 +54,7 @@ describe('HTTPS', () => {
     expect(claimed.status).toBe(403);
     const development = await open({ ...production, allowInsecureLoopback: true });
     const headers = { ...HTTPS, 'x-forwarded-proto': 'http' };
-    expect((await fetch(development.url + webhookPath, { method: 'POST', body: '{}', headers })).status).toBe(
-      403,
-    );
+    expect((await fetch(development.url + webhookPath, { method: 'POST', body: '{}', headers })).status).toBe(403);
   });
 });
 
@@ -77,14 +72,7 @@ describe('every answer', () => {
 
   it('is a problem where there is nothing', async () => {
     const http = await open();
-    for (const path of [
-      '/nothing',
-      webhookPath,
-      '/graphql',
-      '/login',
-      '/api/v1/executions/x',
-      '/api/v1/webhooks/',
-    ]) {
+    for (const path of ['/nothing', webhookPath, '/graphql', '/login', '/api/v1/executions/x', '/api/v1/webhooks/']) {
       const response = await fetch(http.url + path);
       expect(response.status).toBe(404);
       expect(response.headers.get('content-type')).toBe('application/problem+json');

@@ -18,8 +18,7 @@ const ended: string[] = [];
 beforeAll(async () => {
   http = await openHttp({
     trustedProxies: ['127.0.0.1'],
-    authenticate: ({ cookie }) =>
-      Promise.resolve(sessionTokenIn(cookie) === 'session-1' ? principal : undefined),
+    authenticate: ({ cookie }) => Promise.resolve(sessionTokenIn(cookie) === 'session-1' ? principal : undefined),
     admin: {
       graphql: (ctx) => {
         ctx.body = 'explorer';
@@ -29,9 +28,7 @@ beforeAll(async () => {
         exchangeLoginToken: (token) => {
           const known = token === TOKEN && exchanged === 0;
           if (known) exchanged += 1;
-          return Promise.resolve(
-            known ? { token: 'session-1', expiresAt: new Date(Date.now() + 60_000) } : undefined,
-          );
+          return Promise.resolve(known ? { token: 'session-1', expiresAt: new Date(Date.now() + 60_000) } : undefined);
         },
         endSession: (token) => {
           ended.push(token);
@@ -66,9 +63,7 @@ describe('signing in', () => {
   });
 
   it('refuses a link with something else than a token in it', async () => {
-    const response = await fetch(
-      `${http.url}/login?token=${encodeURIComponent('"><script>alert(1)</script>')}`,
-    );
+    const response = await fetch(`${http.url}/login?token=${encodeURIComponent('"><script>alert(1)</script>')}`);
     expect(response.status).toBe(400);
     expect(await response.text()).not.toContain('alert');
   });
@@ -88,9 +83,7 @@ describe('signing in', () => {
     expect(response.status).toBe(303);
     expect(response.headers.get('location')).toBe('/');
     const [cookie] = response.headers.getSetCookie();
-    expect(cookie).toMatch(
-      /^workhook_session=session-1; Path=\/; Expires=.+ GMT; HttpOnly; SameSite=Lax; Secure$/,
-    );
+    expect(cookie).toMatch(/^workhook_session=session-1; Path=\/; Expires=.+ GMT; HttpOnly; SameSite=Lax; Secure$/);
   });
 
   it('works once', async () => {
@@ -126,9 +119,7 @@ describe('signing in', () => {
       headers: { cookie: 'workhook_session=session-1' },
     });
     expect(response.status).toBe(303);
-    expect(response.headers.getSetCookie()[0]).toContain(
-      'workhook_session=; Path=/; Expires=Thu, 01 Jan 1970',
-    );
+    expect(response.headers.getSetCookie()[0]).toContain('workhook_session=; Path=/; Expires=Thu, 01 Jan 1970');
     expect(ended).toEqual(['session-1']);
   });
 });

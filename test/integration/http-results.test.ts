@@ -31,8 +31,7 @@ beforeAll(async () => {
   http = await openHttp({
     links,
     authenticate: ({ authorization, cookie }) => {
-      if (authorization === 'Bearer narrow')
-        return Promise.resolve({ ...principal, scopes: ['webhooks:read'] });
+      if (authorization === 'Bearer narrow') return Promise.resolve({ ...principal, scopes: ['webhooks:read'] });
       const known = authorization === 'Bearer good' || sessionTokenIn(cookie) === 'session';
       return Promise.resolve(known ? principal : undefined);
     },
@@ -97,10 +96,7 @@ async function finish(executionUuid: string, result: string): Promise<void> {
   );
 }
 
-function get(
-  path: string,
-  headers: Record<string, string> = { authorization: 'Bearer good' },
-): Promise<Response> {
+function get(path: string, headers: Record<string, string> = { authorization: 'Bearer good' }): Promise<Response> {
   return fetch(http.url + path, { headers });
 }
 
@@ -255,10 +251,9 @@ describe('GET /api/v1/calls/{id}', () => {
 
   it('does not show the body of a rejected call as JSON', async () => {
     const { callUuid, callId } = await insertCall();
-    await pool.query(
-      "update calls set outcome = 'REJECTED_MALFORMED', request_body = '{\"a\":' where id = $1",
-      [callUuid],
-    );
+    await pool.query("update calls set outcome = 'REJECTED_MALFORMED', request_body = '{\"a\":' where id = $1", [
+      callUuid,
+    ]);
     expect(await (await get(`/api/v1/calls/${callId}`)).json()).toMatchObject({
       inputParams: null,
       executions: [],
@@ -267,9 +262,7 @@ describe('GET /api/v1/calls/{id}', () => {
 
   it('answers 404 and 410 like an execution', async () => {
     expect((await get(`/api/v1/calls/${formatId('call', newUuidV7())}`)).status).toBe(404);
-    expect((await get(`/api/v1/calls/${formatId('call', newUuidV7(Date.now() - 91 * DAY_MS))}`)).status).toBe(
-      410,
-    );
+    expect((await get(`/api/v1/calls/${formatId('call', newUuidV7(Date.now() - 91 * DAY_MS))}`)).status).toBe(410);
     const { callId } = await insertCall('QUEUED');
     expect((await get(`/api/v1/calls/${callId}`, {})).status).toBe(404);
     expect((await get(`/api/v1/calls/${callId}`, { 'x-webhook-secret': 'the-secret' })).status).toBe(200);

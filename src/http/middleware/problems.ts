@@ -15,10 +15,7 @@ export function problems(log: Logger): HttpMiddleware {
       await next();
       if (ctx.body !== undefined && ctx.body !== null) return;
       if (ctx.status === 404)
-        applyAnswer(
-          ctx,
-          problemAnswer({ code: 'NOT_FOUND', detail: 'There is nothing at this path.', requestId }),
-        );
+        applyAnswer(ctx, problemAnswer({ code: 'NOT_FOUND', detail: 'There is nothing at this path.', requestId }));
       else if (ctx.status === 405 || ctx.status === 501)
         applyAnswer(ctx, problemAnswer({ code: 'METHOD_NOT_ALLOWED', requestId }));
     } catch (error) {
@@ -31,9 +28,7 @@ export function problems(log: Logger): HttpMiddleware {
           detail: known.message,
           requestId,
           headers: [
-            ...(known.retryAfterMs === undefined
-              ? []
-              : ['Retry-After', retryAfterSeconds(known.retryAfterMs)]),
+            ...(known.retryAfterMs === undefined ? [] : ['Retry-After', retryAfterSeconds(known.retryAfterMs)]),
             ...(known.code === 'UNAUTHENTICATED' ? ['WWW-Authenticate', 'Bearer realm="workhook"'] : []),
           ],
         }),
@@ -54,14 +49,12 @@ function publicError(error: unknown): AppError {
 }
 
 /** What Node says when nobody answers, and what PostgreSQL says when it starts, stops or is full (classes 08, 53, 57). */
-const AWAY =
-  /^(?:ECONNREFUSED|ECONNRESET|ENOENT|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|08\w{3}|53\w{3}|57P\d\d)$/;
+const AWAY = /^(?:ECONNREFUSED|ECONNRESET|ENOENT|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|08\w{3}|53\w{3}|57P\d\d)$/;
 
 function isDatabaseAway(error: unknown): boolean {
   if (AWAY.test(codeOf(error) ?? '')) return true;
   // pg has no code for an exhausted pool nor for a connection that broke.
   return (
-    error instanceof Error &&
-    /^(?:timeout exceeded when trying to connect|Connection terminated)/.test(error.message)
+    error instanceof Error && /^(?:timeout exceeded when trying to connect|Connection terminated)/.test(error.message)
   );
 }

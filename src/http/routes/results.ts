@@ -47,8 +47,7 @@ export function resultsRoutes(router: Router<HttpState>, options: ResultsOptions
     if (!(await allowed(call.webhookId))) throw new AppError('NOT_FOUND');
     const executions = await readCallExecutions(sql, id);
     const finished = executions.every((execution) => isTerminal(execution.status));
-    if (isUnchanged(ctx, entityTag(executions, call.outcome, call.httpStatus, call.durationMs), finished))
-      return;
+    if (isUnchanged(ctx, entityTag(executions, call.outcome, call.httpStatus, call.durationMs), finished)) return;
     sendJson(ctx, callBody(call, executions));
   });
 
@@ -67,11 +66,7 @@ export function resultsRoutes(router: Router<HttpState>, options: ResultsOptions
 }
 
 /** @throws AppError NOT_FOUND for what is malformed, unknown or not the caller's; GONE after its retention time. */
-async function findExecution(
-  options: ResultsOptions,
-  ctx: HttpContext,
-  publicId: string,
-): Promise<ExecutionView> {
+async function findExecution(options: ResultsOptions, ctx: HttpContext, publicId: string): Promise<ExecutionView> {
   const id = parseId('execution', publicId);
   if (id === undefined) throw new AppError('NOT_FOUND');
   const allowed = await mayRead(options, ctx, PATHS.executions + publicId);

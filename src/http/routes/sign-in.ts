@@ -60,9 +60,7 @@ export function signInRoutes(router: Router<HttpState>, options: SignInOptions):
 /** Another site must not sign a browser in to its own account, nor out of ours. Programs send neither header. */
 function refuseOtherSites(ctx: HttpContext): void {
   const site = ctx.get('Sec-Fetch-Site');
-  if (
-    site !== '' ? site !== 'same-origin' && site !== 'none' : isForeign(ctx.get('Origin'), ctx.state.host)
-  ) {
+  if (site !== '' ? site !== 'same-origin' && site !== 'none' : isForeign(ctx.get('Origin'), ctx.state.host)) {
     throw new AppError('FORBIDDEN', 'This form can only be sent from its own page.');
   }
 }
@@ -77,8 +75,7 @@ async function formField(ctx: HttpContext, name: string): Promise<string> {
     throw new AppError('UNSUPPORTED_MEDIA_TYPE', 'Send a form (application/x-www-form-urlencoded).');
   }
   const body = await readBody(ctx.req, FORM_BYTES_MAX);
-  if (body === 'too-large')
-    throw new AppError('PAYLOAD_TOO_LARGE', `The form is larger than ${FORM_BYTES_MAX} bytes.`);
+  if (body === 'too-large') throw new AppError('PAYLOAD_TOO_LARGE', `The form is larger than ${FORM_BYTES_MAX} bytes.`);
   return new URLSearchParams(body === 'aborted' ? '' : body.toString('utf8')).get(name) ?? '';
 }
 

@@ -13,12 +13,7 @@ describe('requestFactsReader', () => {
   it.each([
     ['takes the peer when it is no proxy', '203.0.113.9', '198.51.100.1', '203.0.113.9'],
     ['takes what a proxy heard', '10.0.0.1', '198.51.100.1', '198.51.100.1'],
-    [
-      'does not believe what stands left of a stranger',
-      '10.0.0.1',
-      '1.2.3.4, 198.51.100.1, 10.0.0.2',
-      '198.51.100.1',
-    ],
+    ['does not believe what stands left of a stranger', '10.0.0.1', '1.2.3.4, 198.51.100.1, 10.0.0.2', '198.51.100.1'],
     ['reads IPv6 and mapped IPv4', '::ffff:10.0.0.1', '[2600:0:0::5]:443', '2600::5'],
     ['leaves out a port', '10.0.0.1', '198.51.100.1:5123', '198.51.100.1'],
     ['stops at what is no address', '10.0.0.1', '198.51.100.1, unknown, 10.0.0.2', '10.0.0.2'],
@@ -45,9 +40,7 @@ describe('requestFactsReader', () => {
   });
 
   it.each(['10.0.0.0/33', 'proxy.example', '10.0.0'])('refuses %s as a proxy', (proxy) => {
-    expect(() => requestFactsReader([proxy])).toThrow(
-      expect.objectContaining({ code: 'CONFIGURATION_INVALID' }),
-    );
+    expect(() => requestFactsReader([proxy])).toThrow(expect.objectContaining({ code: 'CONFIGURATION_INVALID' }));
   });
 });
 
