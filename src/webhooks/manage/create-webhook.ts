@@ -1,0 +1,98 @@
+import { recordAudit } from '../../access/audit.js';
+import { requirePermission } from '../../access/permissions.js';
+import type { Principal } from '../../access/principal.js';
+import type { Dispatch, ExecutionMode } from '../../calls/call-modes.js';
+import { publish } from '../../events/publish.js';
+import { formatId, newRandomUuid } from '../../lib/ids.js';
+import { descriptionFaults, nameFaults } from '../../lib/text-rules.js';
+import { type Outcome, succeeded } from '../../lib/user-error.js';
+import { newSecret } from '../../secrets/secret-rules.js';
+import { addSecretVersion, type SecretDeps } from '../../secrets/secret-versions.js';
+import { WebhookEntity } from '../webhook.entity.js';
+import { putWorkers } from './put-workers.js';
+import {
+  authenticationFaults,
+  type AuthenticationInput,
+  DESCRIPTION_CHARACTERS_MAX,
+  syncTimeoutFaults,
+  workerFaults,
+} from './webhook-rules.js';
+import { readChangedWebhook, type WebhookView } from './webhook-view.js';
+
+export interface CreateWebhookInput {
+  readonly name: string;
+  readonly description?: string | null | undefined;
+  /** In the order of running. */
+  readonly workerIds: readonly string[];
+  readonly executionMode: ExecutionMode;
+  readonly dispatch: Dispatch;
+  readonly active: boolean;
+  /** `null`: the setting of the installation. */
+  readonly syncTimeoutMs?: number | null | undefined;
+  readonly authentication: AuthenticationInput;
+}
+
+export interface CreatedWebhook {
+  readonly webhook: WebhookView;
+  /** Shown this once. */
+  readonly secret: string;
+}
+
+/**
+ * Creates a webhook with its first secret; it takes calls from the COMMIT on.
+ *
+ * @throws AppError UNAUTHENTICATED, FORBIDDEN.
+ */
+export async function createWebhook(
+  deps: SecretDeps,
+  principal: Principal | undefined,
+  input: CreateWebhookInput,
+): Promise<Outcome<CreatedWebhook>> {
+  requirePermission(principal, 'webhooks:write');
+  const { authentication } = input;
+  return await deps.database.transaction(async (em) => {
+    const userErrors = [
+      ...nameFaults(['name'], input.name),
+      ...descriptionFaults(['description'], input.description ?? '', DESCRIPTION_CHARACTERS_MAX),
+      ...syncTimeoutFaults(input.syncTimeoutMs ?? null),
+      ...authenticationFaults(authentication),
+      ...(await workerFaults(em, input.workerIds)),
+    ];
+    if (userErrors.length > 0) return { ok: false, userErrors };
+
+    const id = newRandomUuid(); // it stands in the URL, so it must not be guessed
+    const now = new Date(deps.clock.nowMs());
+    em.persist(
+      em.create(WebhookEntity, {
+        id,
+        name: input.name.trim(),
+        description: input.description ?? null,
+        active: input.active,
+        executionMode: input.executionMode,
+        dispatch: input.dispatch,
+        syncTimeoutMs: input.syncTimeoutMs ?? null,
+        authMethod: authentication.method,
+        authHeaderName: authentication.headerName ?? null,
+        authHeaderPrefix: authentication.headerPrefix ?? null,
+        ownerId: principal.userId,
+        version: 1,
+        createdAt: now,
+        updatedAt: now,
+        deletedAt: null,
+      }),
+    );
+    await em.flush(); // the other rows refer to this one
+    const secret = authentication.secret ?? newSecret();
+    addSecretVersion(em, deps, id, 1, secret);
+    await em.flush();
+    await putWorkers(em, id, input.workerIds);
+    const webhook = await readChangedWebhook(em, id);
+    await publish(em, [{ kind: 'webhook-changed', webhookId: id }]);
+    await recordAudit(em, principal, {
+      action: 'webhook.created',
+      subjectId: formatId('webhook', id),
+      details: { name: webhook.name, workerIds: webhook.workerIds, method: authentication.method },
+    });
+    return succeeded({ webhook, secret });
+  });
+}

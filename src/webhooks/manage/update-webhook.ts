@@ -1,0 +1,104 @@
+import type { EntityManager } from '@mikro-orm/postgresql';
+import { recordAudit } from '../../access/audit.js';
+import { requirePermission } from '../../access/permissions.js';
+import type { Principal } from '../../access/principal.js';
+import { formatId } from '../../lib/ids.js';
+import { descriptionFaults, nameFaults } from '../../lib/text-rules.js';
+import { type Outcome, succeeded, type UserError } from '../../lib/user-error.js';
+import { replaceSecrets } from '../../secrets/regenerate-secret.js';
+import { inUse } from '../../secrets/rotate-secret.js';
+import { isInUse, readSecretVersions, type SecretDeps } from '../../secrets/secret-versions.js';
+import { type Webhook, WebhookWorkerEntity } from '../webhook.entity.js';
+import { lockForChange, writeChange } from './change-webhook.js';
+import type { CreateWebhookInput } from './create-webhook.js';
+import { putWorkers } from './put-workers.js';
+import { authenticationFaults, DESCRIPTION_CHARACTERS_MAX, syncTimeoutFaults, workerFaults } from './webhook-rules.js';
+import { readChangedWebhook, type WebhookView } from './webhook-view.js';
+
+/**
+ * What is not there stays as it is. `authentication` is replaced as a whole, but its secret: without one the present
+ * secrets stay valid, with one it takes their place at once.
+ */
+export interface UpdateWebhookInput extends Partial<{ [K in keyof CreateWebhookInput]: CreateWebhookInput[K] | undefined }> {
+  /** A UUID. */
+  readonly id: string;
+  /** The version that the caller has seen. */
+  readonly expectedVersion?: number | undefined;
+}
+
+/**
+ * Changes a webhook. A change that changes nothing leaves its version as it is.
+ *
+ * @throws AppError UNAUTHENTICATED, FORBIDDEN, NOT_FOUND, CONFLICT.
+ */
+export async function updateWebhook(
+  deps: SecretDeps,
+  principal: Principal | undefined,
+  input: UpdateWebhookInput,
+): Promise<Outcome<WebhookView>> {
+  requirePermission(principal, 'webhooks:write');
+  const secret = input.authentication?.secret ?? undefined;
+  if (secret !== undefined) requirePermission(principal, 'webhooks:rotate-secret');
+  return await deps.database.transaction(async (em) => {
+    const webhook = await lockForChange(em, input.id, input.expectedVersion);
+    const userErrors = await faultsOf(em, input);
+    if (userErrors.length > 0) return { ok: false, userErrors };
+
+    const changed = applyFields(webhook, input);
+    if (input.workerIds !== undefined && (await differs(em, webhook.id, input.workerIds))) {
+      await putWorkers(em, webhook.id, input.workerIds);
+      changed.push('workerIds');
+    }
+    if (secret !== undefined) {
+      const versions = await readSecretVersions(em, webhook.id);
+      if (isInUse(deps, versions, secret)) return { ok: false, userErrors: [inUse(['authentication', 'secret'])] };
+      replaceSecrets(em, deps, webhook.id, versions, secret);
+      changed.push('secret');
+    }
+    if (changed.length > 0) {
+      await writeChange(em, deps.clock, webhook);
+      await recordAudit(em, principal, {
+        action: 'webhook.updated',
+        subjectId: formatId('webhook', webhook.id),
+        details: { changed },
+      });
+    }
+    return succeeded(await readChangedWebhook(em, webhook.id));
+  });
+}
+
+async function faultsOf(em: EntityManager, input: UpdateWebhookInput): Promise<readonly UserError[]> {
+  return [
+    ...(input.name === undefined ? [] : nameFaults(['name'], input.name)),
+    ...descriptionFaults(['description'], input.description ?? '', DESCRIPTION_CHARACTERS_MAX),
+    ...syncTimeoutFaults(input.syncTimeoutMs ?? null),
+    ...(input.authentication === undefined ? [] : authenticationFaults(input.authentication)),
+    ...(input.workerIds === undefined ? [] : await workerFaults(em, input.workerIds)),
+  ];
+}
+
+/** @returns the names of the fields that have another value now. */
+function applyFields(webhook: Webhook, input: UpdateWebhookInput): string[] {
+  const { authentication } = input;
+  const wanted: Partial<Webhook> = {
+    ...(input.name !== undefined && { name: input.name.trim() }),
+    ...(input.description !== undefined && { description: input.description }),
+    ...(input.active !== undefined && { active: input.active }),
+    ...(input.executionMode !== undefined && { executionMode: input.executionMode }),
+    ...(input.dispatch !== undefined && { dispatch: input.dispatch }),
+    ...(input.syncTimeoutMs !== undefined && { syncTimeoutMs: input.syncTimeoutMs }),
+    ...(authentication !== undefined && {
+      authMethod: authentication.method,
+      authHeaderName: authentication.headerName ?? null,
+      authHeaderPrefix: authentication.headerPrefix ?? null,
+    }),
+  };
+  const changed = Object.keys(wanted).filter((key) => wanted[key as keyof Webhook] !== webhook[key as keyof Webhook]);
+  Object.assign(webhook, wanted);
+  return changed;
+}
+
+async function differs(em: EntityManager, webhookId: string, workerIds: readonly string[]): Promise<boolean> {
+  const rows = await em.find(WebhookWorkerEntity, { webhookId }, { orderBy: { position: 'asc' } });
+  return rows.length !== workerIds.length || rows.some((row, i) => row.workerId !== workerIds[i]);
+}

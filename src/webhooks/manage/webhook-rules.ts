@@ -1,0 +1,124 @@
+import type { EntityManager } from '@mikro-orm/postgresql';
+import { isWorkerId } from '../../lib/ids.js';
+import type { UserError } from '../../lib/user-error.js';
+import { ownSecretFaults } from '../../secrets/secret-rules.js';
+import { METHOD_DEFAULTS } from '../verify/method-defaults.js';
+import type { AuthenticationMethod } from '../webhook.entity.js';
+
+export interface AuthenticationInput {
+  readonly method: AuthenticationMethod;
+  /** Without it the method's default; CUSTOM_HEADER has none. */
+  readonly headerName?: string | null | undefined;
+  /** Without it the method's default; empty for none. */
+  readonly headerPrefix?: string | null | undefined;
+  /** A secret that the sender made; without it a new one is made here. */
+  readonly secret?: string | null | undefined;
+}
+
+const WORKERS_MAX = 20;
+const HEADER_CHARACTERS_MAX = 100;
+export const DESCRIPTION_CHARACTERS_MAX = 2_000;
+
+/** A caller, or a proxy on its way, gives up sooner than this. */
+const SYNC_TIMEOUT_MS_MAX = 300_000;
+
+/** RFC 9110, 5.6.2. */
+const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+
+/**
+ * Headers that can't carry a credential: they end at the next hop (RFC 9110, 7.6.1), frame or describe the body, or
+ * are set by clients and proxies themselves.
+ */
+const RESERVED_HEADERS = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-connection',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'content-type',
+  'content-length',
+  'content-encoding',
+  'host',
+  'expect',
+  'accept',
+  'accept-encoding',
+  'date',
+  'via',
+  'forwarded',
+  'x-forwarded-for',
+  'x-forwarded-proto',
+  'x-forwarded-host',
+  'x-real-ip',
+]);
+
+export function syncTimeoutFaults(syncTimeoutMs: number | null): readonly UserError[] {
+  if (syncTimeoutMs === null) return [];
+  if (Number.isInteger(syncTimeoutMs) && syncTimeoutMs >= 1 && syncTimeoutMs <= SYNC_TIMEOUT_MS_MAX) return [];
+  return [
+    { field: ['syncTimeout'], message: 'A sync call waits from 1 millisecond to 5 minutes.', code: 'OUT_OF_RANGE' },
+  ];
+}
+
+export function authenticationFaults(authentication: AuthenticationInput): readonly UserError[] {
+  const { method, headerName, headerPrefix, secret } = authentication;
+  return [
+    ...headerNameFaults(method, headerName ?? null),
+    ...(headerPrefix === null || headerPrefix === undefined ? [] : headerPrefixFaults(headerPrefix)),
+    ...(secret === null || secret === undefined ? [] : ownSecretFaults(['authentication', 'secret'], secret)),
+  ];
+}
+
+function headerNameFaults(method: AuthenticationMethod, headerName: string | null): readonly UserError[] {
+  const field = ['authentication', 'headerName'];
+  if (headerName === null) {
+    if (METHOD_DEFAULTS[method].headerName !== '') return [];
+    return [{ field, message: 'A custom header needs a name.', code: 'REQUIRED' }];
+  }
+  if (headerName.length > HEADER_CHARACTERS_MAX) {
+    return [{ field, message: `A header name has at most ${HEADER_CHARACTERS_MAX} characters.`, code: 'TOO_LONG' }];
+  }
+  if (!TOKEN.test(headerName)) {
+    const message = "A header name has only letters, digits and !#$%&'*+-.^_`|~.";
+    return [{ field, message, code: 'INVALID_HEADER_NAME' }];
+  }
+  if (RESERVED_HEADERS.has(headerName.toLowerCase())) {
+    return [{ field, message: `The header ${headerName} has another meaning in HTTP.`, code: 'RESERVED_HEADER' }];
+  }
+  return [];
+}
+
+function headerPrefixFaults(headerPrefix: string): readonly UserError[] {
+  const field = ['authentication', 'headerPrefix'];
+  if (headerPrefix.length > HEADER_CHARACTERS_MAX) {
+    return [{ field, message: `A prefix has at most ${HEADER_CHARACTERS_MAX} characters.`, code: 'TOO_LONG' }];
+  }
+  if (/^(?:[!-~][ -~]*)?$/.test(headerPrefix)) return [];
+  const message = 'A prefix has only printable ASCII characters and does not begin with a space.';
+  return [{ field, message, code: 'INVALID_CHARACTERS' }];
+}
+
+/**
+ * Checks the workers of a webhook and locks their rows until the end of the transaction, so that none is deleted while
+ * the webhook begins to use it.
+ */
+export async function workerFaults(em: EntityManager, workerIds: readonly string[]): Promise<readonly UserError[]> {
+  const field = ['workerIds'];
+  if (workerIds.length === 0) return [{ field, message: 'A webhook needs at least one worker.', code: 'REQUIRED' }];
+  if (workerIds.length > WORKERS_MAX) {
+    return [{ field, message: `A webhook has at most ${WORKERS_MAX} workers.`, code: 'TOO_MANY' }];
+  }
+  const found = await em.execute<{ id: string }[]>(
+    `select id from workers where id = any(string_to_array(?, ',')) and deleted_at is null order by id for share`,
+    [workerIds.filter(isWorkerId).join(',')],
+  );
+  const known = new Set(found.map(({ id }) => id));
+  return workerIds.flatMap((id, i) => {
+    const at = [...field, String(i)];
+    if (workerIds.indexOf(id) < i) return [{ field: at, message: 'This worker is there twice.', code: 'DUPLICATE' }];
+    return known.has(id) ? [] : [{ field: at, message: 'There is no such worker.', code: 'UNKNOWN_WORKER' }];
+  });
+}
