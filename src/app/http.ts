@@ -2,8 +2,8 @@ import type { Registry } from 'prom-client';
 import { pendingMigrations } from '../db/migrator.js';
 import { retentionHorizonMs } from '../db/partitions.js';
 import { createHttp } from '../http/http.js';
-import { LinkSigner } from '../http/signed-link.js';
 import type { HttpServer } from '../http/server.js';
+import { LinkSigner } from '../http/signed-link.js';
 import { verifyReader } from '../webhooks/verify-reader.js';
 import type { Admin } from './admin.js';
 import type { Ingress } from './ingress.js';
@@ -35,12 +35,12 @@ export function buildHttp(parts: Parts, { ingress, admin, metrics, draining }: B
     allowInsecureLoopback: !config.production,
     bodyBytesMax: config.bodyBytesMax,
     links: new LinkSigner(keyring.deriveKey('signed-links'), clock),
+    authenticate: (presented) => authenticator.authenticate(presented),
     operations: { readiness, registry: metrics },
     ingress: config.roles.has('ingress') ? { acceptCall: (incoming) => accept.accept(incoming) } : undefined,
     results: {
       sql: database.pool,
       retentionHorizonMs: () => retentionHorizonMs(clock.nowMs(), config.retentionDays),
-      authenticate: (credentials) => authenticator.authenticate(credentials),
       verifyWebhookCredential: (webhookId, rawHeaders) => verifyReader({ webhooks, clock }, webhookId, rawHeaders),
     },
     admin,

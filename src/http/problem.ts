@@ -2,7 +2,7 @@ import { ERROR_CODES, type ErrorCode } from '../errors.js';
 import type { HttpAnswer } from './answer.js';
 
 /** The one place where a code becomes a status. */
-export const STATUS_OF: Readonly<Record<ErrorCode, number>> = {
+const STATUS_OF: Readonly<Record<ErrorCode, number>> = {
   MALFORMED_WEBHOOK_ID: 400,
   WEBHOOK_NOT_FOUND: 404,
   AUTHENTICATION_FAILED: 401,

@@ -60,7 +60,7 @@ function withInput(members: readonly JsonMember[], requestBody: Buffer | undefin
 }
 
 /** The form of EverWorker's own `execution-result`; times are ISO-8601. */
-export function plainResultMembers(execution: ExecutionView): JsonMember[] {
+function plainResultMembers(execution: ExecutionView): JsonMember[] {
   const terminal = isTerminal(execution.status);
   const failed = terminal && execution.status !== 'SUCCEEDED';
   return [

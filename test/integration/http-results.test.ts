@@ -173,7 +173,7 @@ describe('GET /api/v1/executions/{id}', () => {
   ])('tells %s what it tells of an unknown one', async (_, headers) => {
     const [known, unknown] = await Promise.all(
       [path, `/api/v1/executions/${formatId('execution', newUuidV7())}`].map((url) =>
-        get(url, { ...headers, 'x-request-id': 'same' } as Record<string, string>),
+        get(url, { ...headers, 'x-request-id': 'same' }),
       ),
     );
     expect(known!.status).toBe(404);
