@@ -1,3 +1,4 @@
+import { createRequire } from 'node:module';
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import { AppError } from './errors.js';
@@ -55,10 +56,15 @@ const SETTINGS = z.object({
   RETENTION_DAYS: wholeNumber(0, 36_500).default(90),
 });
 
+/** The package's own description, beside `dist` and `src`. */
+const { version: VERSION } = createRequire(import.meta.url)('workhook/package.json') as { version: string };
+
 type Settings = z.output<typeof SETTINGS>;
 
 /** What the process was told, parsed once. Secrets are in it: never print it. */
 export interface Config {
+  /** Of this program, from package.json. */
+  readonly version: string;
   readonly production: boolean;
   readonly host: string;
   /** TCP port; 0 lets the system choose. */
@@ -112,6 +118,7 @@ export function readConfig(environment: NodeJS.ProcessEnv, workingDir: string = 
   const settings = parsed.data;
   const production = settings.NODE_ENV === 'production';
   return {
+    version: VERSION,
     production,
     host: settings.HOST,
     port: settings.PORT,

@@ -1,26 +1,26 @@
 import type { Registry } from 'prom-client';
 import { pendingMigrations } from '../db/migrator.js';
 import { retentionHorizonMs } from '../db/partitions.js';
-import { createHttp } from '../http/http.js';
+import { type AdminOptions, createHttp } from '../http/http.js';
 import type { HttpServer } from '../http/server.js';
-import { LinkSigner } from '../http/signed-link.js';
+import type { LinkSigner } from '../http/signed-link.js';
 import { verifyReader } from '../webhooks/verify-reader.js';
-import type { Admin } from './admin.js';
 import type { Ingress } from './ingress.js';
 import type { Parts } from './parts.js';
 
 export interface BuildHttpOptions {
   readonly ingress: Ingress;
   /** Absent without the role `admin`. */
-  readonly admin: Admin | undefined;
+  readonly admin: AdminOptions | undefined;
+  readonly links: LinkSigner;
   readonly metrics: Registry;
   /** Whether the process is on its way down. */
   readonly draining: () => boolean;
 }
 
 /** Puts the one HTTP server of the process together, with the routes of its roles. */
-export function buildHttp(parts: Parts, { ingress, admin, metrics, draining }: BuildHttpOptions): HttpServer {
-  const { config, log, clock, database, keyring, listener, authenticator } = parts;
+export function buildHttp(parts: Parts, { ingress, admin, links, metrics, draining }: BuildHttpOptions): HttpServer {
+  const { config, log, clock, database, listener, authenticator } = parts;
   const { webhooks, accept } = ingress;
   const readiness = async (): Promise<readonly string[]> => {
     if (draining()) return ['The process is stopping.'];
@@ -34,7 +34,7 @@ export function buildHttp(parts: Parts, { ingress, admin, metrics, draining }: B
     trustedProxies: config.trustedProxies,
     allowInsecureLoopback: !config.production,
     bodyBytesMax: config.bodyBytesMax,
-    links: new LinkSigner(keyring.deriveKey('signed-links'), clock),
+    links,
     authenticate: (presented) => authenticator.authenticate(presented),
     operations: { readiness, registry: metrics },
     ingress: config.roles.has('ingress') ? { acceptCall: (incoming) => accept.accept(incoming) } : undefined,

@@ -1,3 +1,4 @@
+import type { Authenticator } from '../access/authenticate.js';
 import type { Config } from '../config.js';
 import type { Database } from '../db/database.js';
 import type { EventHub } from '../events/event-hub.js';
@@ -16,6 +17,7 @@ export interface Parts {
   readonly keyring: Keyring;
   readonly hub: EventHub;
   readonly listener: EventListener;
+  readonly authenticator: Authenticator;
   readonly registry: WorkerRegistry;
   /** This process's shard of the statistics' counters. */
   readonly shard: number;

@@ -1,15 +1,17 @@
 import type { AddressInfo } from 'node:net';
 import { Registry } from 'prom-client';
-import { ensureOwner } from '../access/owner.js';
+import { Authenticator } from '../access/authenticate.js';
+import { type EnsuredOwner, ensureOwner } from '../access/owner.js';
 import { issueLoginToken } from '../access/sessions.js';
 import { chooseStatisticsShard } from '../calls/statistics-shard.js';
 import type { Config } from '../config.js';
 import { EventHub } from '../events/event-hub.js';
 import { EventListener } from '../events/event-listener.js';
+import { LinkSigner } from '../http/signed-link.js';
 import { systemClock } from '../lib/clock.js';
 import type { Logger } from '../lib/logger.js';
 import { buildAdmin } from './admin.js';
-import { createExampleWebhook } from './first-start.js';
+import { createExampleWebhook, findExampleCommand } from './first-start.js';
 import { buildHttp } from './http.js';
 import { buildIngress } from './ingress.js';
 import type { Parts } from './parts.js';
@@ -29,8 +31,6 @@ export interface StartAppOptions {
 export interface App {
   /** Where it listens. */
   readonly url: string;
-  /** The base of the URLs that it shows. */
-  readonly publicUrl: string;
   /** What to print for a person once. */
   readonly welcome: string;
   /** Drains and closes everything, last-in-first-out. Safe to call twice. */
@@ -66,20 +66,27 @@ async function build(stack: AsyncDisposableStack, { config, log, onFatal }: Star
   const hub = stack.adopt(new EventHub(), (it) => it.close());
   const listener = stack.adopt(new EventListener({ url: database.url, hub, log }), (it) => it.close());
   await listener.start();
-  const base = { config, log, clock, database, keyring, hub, listener, shard: chooseStatisticsShard() };
+  const listening = (): boolean => listener.listening;
+  const authenticator = stack.adopt(new Authenticator({ sql: database.pool, hub, clock, log, listening }), (it) =>
+    it.close(),
+  );
+  const shard = chooseStatisticsShard();
+  const base = { config, log, clock, database, keyring, hub, listener, authenticator, shard };
   const parts: Parts = { ...base, registry: await buildWorkers(stack, base) };
 
   if (config.roles.has('runner')) await buildRunner(stack, parts);
   const ingress = buildIngress(stack, parts);
-  const metrics = new Registry();
-  // The port may be chosen by the system, and URLs are only known then; nothing is shown before.
+  const links = new LinkSigner(keyring.deriveKey('signed-links'), clock);
+  // The port may be chosen by the system: the URLs to show are known once the server listens, and not used before.
   let publicUrl = config.publicUrl ?? '';
   const admin = config.roles.has('admin')
-    ? buildAdmin(stack, parts, { ingress, publicUrl: () => publicUrl })
+    ? buildAdmin(stack, parts, { accept: ingress.accept, links, publicUrl: () => publicUrl })
     : undefined;
-  const http = buildHttp(parts, { ingress, admin, metrics });
+  let draining = false;
+  const http = buildHttp(parts, { ingress, admin, links, metrics: new Registry(), draining: () => draining });
   const address = await http.listen(config.port, config.host);
   stack.defer(async () => {
+    draining = true;
     ingress.accept.releaseWaits();
     await http.close(config.shutdownTimeoutMs);
   });
@@ -87,17 +94,32 @@ async function build(stack: AsyncDisposableStack, { config, log, onFatal }: Star
   publicUrl ||= url;
   log.info({ url, roles: [...config.roles], embedded }, 'ready');
 
-  const curl = owner.created ? await createExampleWebhook(parts, owner.ownerId, publicUrl) : undefined;
-  const loginUrl =
-    embedded && admin !== undefined
-      ? `${publicUrl}/login?token=${await issueLoginToken(database.pool, owner.ownerId)}`
-      : undefined;
   return {
     url,
-    publicUrl,
-    welcome: welcomeText({ url: publicUrl, loginUrl, curl }),
+    welcome: welcomeText({ url: publicUrl, ...(await invitation(parts, owner, publicUrl, embedded)) }),
     close: () => stack.disposeAsync(),
   };
+}
+
+/** What lets the person at the terminal in: a login link, and a command to try. */
+async function invitation(
+  parts: Parts,
+  owner: EnsuredOwner,
+  publicUrl: string,
+  embedded: boolean,
+): Promise<{ readonly loginUrl: string | undefined; readonly curl: string | undefined }> {
+  const { config, database } = parts;
+  if (!config.roles.has('admin')) return { loginUrl: undefined, curl: undefined };
+  const atTerminal = embedded && !config.production;
+  const curl = owner.created
+    ? await createExampleWebhook(parts, owner.ownerId, publicUrl)
+    : atTerminal
+      ? await findExampleCommand(parts, owner.ownerId, publicUrl)
+      : undefined;
+  const loginUrl = embedded
+    ? `${publicUrl}/login?token=${await issueLoginToken(database.pool, owner.ownerId)}`
+    : undefined;
+  return { loginUrl, curl };
 }
 
 function urlOf({ address, family, port }: AddressInfo): string {

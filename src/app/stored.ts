@@ -39,9 +39,9 @@ export async function openStored(stack: AsyncDisposableStack, options: OpenStore
   await migrate(database);
   const embedded = config.databaseUrl === undefined;
   const keyring = await loadKeyring({
-    keys: config.encryptionKeys,
-    keysFile: config.encryptionKeysFile,
-    dataDir: embedded ? config.dataDir : undefined,
+    encryptionKeys: config.encryptionKeys,
+    encryptionKeysFile: config.encryptionKeysFile,
+    embeddedDataDir: embedded ? config.dataDir : undefined,
   });
   await assertKeyring(database, keyring);
   return { database, keyring, embedded };

@@ -1,6 +1,7 @@
 import { startApp } from '../app/start-app.js';
 import type { Config } from '../config.js';
 import { createLogger } from '../lib/logger.js';
+import { resolveForOperatorModules } from '../workers/code/module-resolution.js';
 
 /** 128 and the signal's number, as shells count it. */
 const EXIT_CODES = { SIGINT: 130, SIGTERM: 143 } as const;
@@ -13,6 +14,7 @@ const EXIT_CODES = { SIGINT: 130, SIGTERM: 143 } as const;
  */
 export async function startCommand(config: Config): Promise<number> {
   const log = createLogger(config.logLevel);
+  resolveForOperatorModules();
   const stopped = Promise.withResolvers<number>();
   let stopping = false;
   const stop = (exitCode: number): void => {

@@ -4,6 +4,7 @@ import { topics } from '../events/event.js';
 import type { EventHub } from '../events/event-hub.js';
 import type { Dispatch, ExecutionMode } from '../calls/call-modes.js';
 import type { Keyring } from '../secrets/seal.js';
+import { sealedFor } from '../secrets/secret-versions.js';
 import { METHOD_DEFAULTS } from './verify/method-defaults.js';
 import type { Authentication, ValidSecret } from './verify/verify-credential.js';
 import type { AuthenticationMethod } from './webhook.entity.js';
@@ -120,7 +121,7 @@ async function readIngressWebhook(sql: Sql, keyring: Keyring, id: string): Promi
     secrets: row.secrets.map((secret) => ({
       id: secret.id,
       secret: keyring
-        .open(Buffer.from(secret.sealed, 'base64'), { table: 'webhook_secrets', row: secret.id, version: secret.version })
+        .open(Buffer.from(secret.sealed, 'base64'), sealedFor(secret))
         .toString('utf8'),
       expiresAtMs: secret.expires_at_ms ?? undefined,
     })),

@@ -1,0 +1,60 @@
+import { randomUUID } from 'node:crypto';
+import { endSession, exchangeLoginToken } from '../access/sessions.js';
+import { createGraphql } from '../graphql/create-graphql.js';
+import type { TestCallAnswer } from '../graphql/context.js';
+import type { AdminOptions } from '../http/http.js';
+import { answerOutcome } from '../http/outcome-response.js';
+import type { LinkSigner } from '../http/signed-link.js';
+import type { AcceptCall } from '../webhooks/accept-call.js';
+import type { IncomingCall } from '../webhooks/accept-outcome.js';
+import type { Parts } from './parts.js';
+
+export interface BuildAdminOptions {
+  readonly accept: AcceptCall;
+  readonly links: LinkSigner;
+  readonly publicUrl: () => string;
+}
+
+/** Puts together what the HTTP server mounts for the role `admin`: GraphQL and signing in. */
+export function buildAdmin(stack: AsyncDisposableStack, parts: Parts, options: BuildAdminOptions): AdminOptions {
+  const { config, log, clock, database, hub, keyring, authenticator } = parts;
+  const { pool } = database;
+  const graphql = createGraphql({
+    services: {
+      database,
+      hub,
+      keyring,
+      clock,
+      log,
+      publicUrl: options.publicUrl,
+      sendTestCall: (incoming) => sendTestCall(parts, options, incoming),
+      rateLimitDefaults: config.rateLimits,
+      version: config.version,
+    },
+    authenticator,
+    introspection: config.graphqlIntrospection,
+    production: config.production,
+  });
+  stack.adopt(graphql, (it) => it.close());
+  return {
+    graphql: graphql.middleware,
+    upgrade: graphql.upgrade,
+    signIn: {
+      exchangeLoginToken: (token) => exchangeLoginToken(pool, token),
+      endSession: (token) => endSession(pool, token),
+      homePath: '/graphql',
+    },
+  };
+}
+
+/** The ingress's use case and the HTTP route's answer to it, without a socket in between. */
+async function sendTestCall(parts: Parts, options: BuildAdminOptions, incoming: IncomingCall): Promise<TestCallAnswer> {
+  const outcome = await options.accept.accept(incoming);
+  const { status, body } = answerOutcome(outcome, {
+    webhookId: incoming.webhookId,
+    requestId: randomUUID(),
+    nowMs: parts.clock.nowMs(),
+    signLink: (path) => options.links.sign(path),
+  });
+  return { status, body, callId: 'call' in outcome ? outcome.call.callId : undefined };
+}

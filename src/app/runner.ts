@@ -1,0 +1,22 @@
+import { createExecuteHandler } from '../executions/execute.js';
+import { LeaseDesk } from '../executions/lease-desk.js';
+import { RUN_EXECUTION } from '../queue/enqueue.js';
+import { openRunnerPool } from '../queue/runner-pool.js';
+import { startQueueRunner } from '../queue/runner.js';
+import type { Parts } from './parts.js';
+
+/** Starts to run executions. */
+export async function buildRunner(stack: AsyncDisposableStack, parts: Parts): Promise<void> {
+  const { config, log, clock, database, registry, shard } = parts;
+  const pool = openRunnerPool(database.url, log);
+  stack.defer(() => pool.end());
+  const leases = stack.adopt(new LeaseDesk({ pool, shard, clock, log }), (desk) => desk.close());
+  const runner = await startQueueRunner({
+    pool,
+    tasks: { [RUN_EXECUTION]: createExecuteHandler({ workers: registry, leases, log }) },
+    concurrency: config.runnerConcurrency,
+    clock,
+    log,
+  });
+  stack.defer(() => runner.stop(config.shutdownTimeoutMs));
+}
