@@ -126,7 +126,7 @@ export class Quota {
       if (granted === asked) return;
       this.#drained = true;
       // Else what was counted and not granted would be missing when the limit is raised.
-      if (endsInMs > GIVE_BACK_MS_MIN) void store.giveBack(key, asked - granted);
+      if (endsInMs > GIVE_BACK_MS_MIN) await store.giveBack(key, asked - granted);
     } finally {
       this.#leasing = undefined;
     }
