@@ -39,7 +39,9 @@ const TERMINAL = TERMINAL_STATUSES.map((status) => `'${status}'`).join(', ');
  *
  * - `finished` is the fence: only the holder of the lease writes.
  * - `followers` are the rest of a sequence. They are looked for in the millisecond of their call, and only for
- *   executions that give a range: the others cost nothing.
+ *   executions that give a range: the others cost nothing. `offset 0` keeps that a lookup for each; joined directly,
+ *   all rows between the oldest and the newest sequence of the batch were read. The range of the whole batch is there
+ *   only to leave out partitions before the statement starts.
  * - What became terminal is summed up for each call before `calls` is touched, for several executions of one call can
  *   be in one batch. Whether one of them failed is counted in the call's row: a statement that waits for the row gets
  *   the newest count, while the sibling executions it could look at are those of its older snapshot.
@@ -71,15 +73,22 @@ const FINISH = `
     returning e.id, e.call_id, e.webhook_id, e.position, e.status, e.attempt, e.last_event_seq as seq,
       i.prompt_tokens, i.completion_tokens, i.delay_ms, i.first_id, i.last_id
   ),
+  follower_ids as (
+    select f.id from finished d cross join lateral (
+      select id, position from executions e
+      where e.id between d.first_id and d.last_id and e.call_id = d.call_id and e.status = 'WAITING'
+        and e.position > d.position
+      offset 0
+    ) f
+    where d.first_id is not null and d.status in (${TERMINAL}) and (d.status <> 'SUCCEEDED' or f.position = d.position + 1)
+  ),
   followers as (
     update executions f set
       status = case when d.status = 'SUCCEEDED' then 'QUEUED' else 'SKIPPED' end,
       finished_at = case when d.status = 'SUCCEEDED' then null else now() end, last_event_seq = f.last_event_seq + 1
     from finished d
-    where d.first_id is not null and d.status in (${TERMINAL})
-      and f.id between d.first_id and d.last_id and f.id between $12::uuid and $13::uuid
-      and f.call_id = d.call_id and f.status = 'WAITING' and f.position > d.position
-      and (d.status <> 'SUCCEEDED' or f.position = d.position + 1)
+    where f.id between $12::uuid and $13::uuid and f.id = any(array(select id from follower_ids))
+      and f.call_id = d.call_id and f.status = 'WAITING'
     returning f.id, f.call_id, f.webhook_id, f.status, f.attempt, f.last_event_seq as seq
   ),
   changed as (

@@ -3,15 +3,18 @@ import { connectionOptions } from '../db/database.js';
 import type { Logger } from '../lib/logger.js';
 
 /**
- * Settings for connections on which every statement is a handful of key lookups.
+ * Settings for connections on which every statement is a handful of key lookups, or reads an index in its order.
  *
  * A batch statement touches a dozen partitions, so planning it costs more than running it: one generic plan is kept
- * for good. Such a plan may be made while the tables are still empty; then a sequential scan or a hash join over all
- * rows looks cheap, and would be what runs a minute later over fifty thousand rows. Nothing here ever wants either.
+ * for good. Such a plan may be made while the tables are still empty or not yet analysed; then reading and sorting all
+ * rows looks cheap, and would be what runs a minute later. The queue's own claim of 30 jobs out of 17,000 took 4.6 ms
+ * so, growing with the backlog, and takes 0.3 ms from its index. Nothing here ever wants anything else than an index.
  */
 const KEY_LOOKUPS = [
   'plan_cache_mode=force_generic_plan',
   'enable_seqscan=off',
+  'enable_bitmapscan=off',
+  'enable_sort=off',
   'enable_hashjoin=off',
   'enable_mergejoin=off',
   'jit=off',
