@@ -66,6 +66,7 @@ export class RejectedCallRecorder {
   #timer: NodeJS.Timeout | undefined;
   #flushing: Promise<boolean> | undefined;
   #uncounted = 0;
+  #failing = false;
 
   constructor(options: RejectedCallRecorderOptions) {
     this.#options = options;
@@ -147,9 +148,11 @@ export class RejectedCallRecorder {
     this.#bytesWaiting = 0;
     try {
       await storeRejectedCalls(sql, shard, [...counts.values()], rows);
+      this.#failing = false;
       return true;
     } catch (error) {
-      log.warn({ err: error, rows: rows.length }, 'rejected calls could not be recorded; trying again');
+      if (!this.#failing) log.warn({ err: error }, 'rejected calls cannot be recorded; they are kept and tried again');
+      this.#failing = true;
       for (const count of counts.values()) this.#count(count);
       // A row that the database will never take must not keep the counts from it.
       if (!isDataFault(error)) for (const row of rows) this.#keep(row);

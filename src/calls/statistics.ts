@@ -1,0 +1,166 @@
+import type { Sql } from '../db/database.js';
+import { AppError } from '../errors.js';
+import { readLastCalledAt } from './call-counts.js';
+import type { CallOutcome } from './call.entity.js';
+import { NO_DURATION_BUCKET } from './duration-buckets.js';
+import { Histogram } from './histogram.js';
+
+export const STATISTICS_INTERVALS = ['MINUTE', 'HOUR', 'DAY'] as const;
+export type StatisticsInterval = (typeof STATISTICS_INTERVALS)[number];
+
+export interface StatisticsQuery {
+  /** Without it, of all webhooks. */
+  readonly webhookIds?: readonly string[] | undefined;
+  /** Rounded down to the minute. */
+  readonly from: Date;
+  /** Not included; rounded up to the minute. */
+  readonly to: Date;
+  readonly interval: StatisticsInterval;
+}
+
+/** Calls of one interval, by when they were received. */
+export interface StatisticsBucket {
+  /** Start of the minute, hour or day in UTC. The first one may lie before `from`; it counts from `from` on. */
+  readonly start: Date;
+  readonly total: number;
+  readonly succeeded: number;
+  readonly failed: number;
+  readonly rejected: number;
+  readonly p95Ms: number | null;
+}
+
+export interface CallStatistics {
+  /** Accepted and rejected calls. */
+  readonly total: number;
+  readonly succeeded: number;
+  readonly failed: number;
+  readonly rejected: number;
+  /** Adds up to the total. ACCEPTED: still in progress. Outcomes that did not occur are left out. */
+  readonly byOutcome: readonly { readonly outcome: CallOutcome; readonly count: number }[];
+  /** Durations of the calls that ended, succeeded or failed; `null` without any. At most 19 % too high. */
+  readonly p50Ms: number | null;
+  readonly p95Ms: number | null;
+  readonly p99Ms: number | null;
+  readonly promptTokens: number;
+  readonly completionTokens: number;
+  /** When the newest call came, whatever the time asked for. */
+  readonly lastCalledAt: Date | null;
+  /** Every interval from `from` to `to`, the empty ones too. */
+  readonly buckets: readonly StatisticsBucket[];
+}
+
+const INTERVAL_MS: Readonly<Record<StatisticsInterval, number>> = {
+  MINUTE: 60_000,
+  HOUR: 3_600_000,
+  DAY: 86_400_000,
+};
+
+/** A day of minutes fits. */
+const BUCKETS_MAX = 1_500;
+
+/**
+ * Sums shards and minutes in the database; percentiles are read from the buckets here.
+ *
+ * Measured on 2 cores with 432,000 rows (30 webhooks, a day, 10 outcomes and durations a minute): MEASURED
+ */
+const READ = `
+  select date_bin($1::interval, bucket_start, 'epoch') as start, outcome, duration_bucket as bucket,
+    sum(calls)::float8 as calls, sum(prompt_tokens)::float8 as "promptTokens",
+    sum(completion_tokens)::float8 as "completionTokens"
+  from call_statistics
+  where ($2::uuid[] is null or webhook_id = any($2)) and bucket_start >= $3 and bucket_start < $4
+  group by 1, 2, 3`;
+
+interface CounterRow {
+  readonly start: Date;
+  readonly outcome: CallOutcome;
+  readonly bucket: number;
+  readonly calls: number;
+  readonly promptTokens: number;
+  readonly completionTokens: number;
+}
+
+/**
+ * Reads how calls went in a time.
+ *
+ * @throws AppError BAD_USER_INPUT when the time is empty or has more than 1,500 intervals.
+ */
+export async function readStatistics(sql: Sql, query: StatisticsQuery): Promise<CallStatistics> {
+  const { webhookIds, from, to, interval } = query;
+  const startsMs = intervalStarts(from, to, INTERVAL_MS[interval]);
+  const [{ rows }, lastCalledAt] = await Promise.all([
+    sql.query<CounterRow>(READ, [`1 ${interval}`, webhookIds ?? null, ...minutes(from, to)]),
+    readLastCalledAt(sql, webhookIds),
+  ]);
+  const whole = new Tally();
+  const tallies = new Map(startsMs.map((startMs) => [startMs, new Tally()]));
+  for (const row of rows) {
+    whole.add(row);
+    tallies.get(row.start.getTime())?.add(row);
+  }
+  return {
+    ...whole.counts(),
+    byOutcome: whole.byOutcome(),
+    p50Ms: whole.durations.percentileMs(0.5),
+    p95Ms: whole.durations.percentileMs(0.95),
+    p99Ms: whole.durations.percentileMs(0.99),
+    promptTokens: whole.promptTokens,
+    completionTokens: whole.completionTokens,
+    lastCalledAt,
+    buckets: Array.from(tallies, ([startMs, tally]) => ({
+      start: new Date(startMs),
+      ...tally.counts(),
+      p95Ms: tally.durations.percentileMs(0.95),
+    })),
+  };
+}
+
+function minutes(from: Date, to: Date): [Date, Date] {
+  const minuteMs = INTERVAL_MS.MINUTE;
+  return [
+    new Date(Math.floor(from.getTime() / minuteMs) * minuteMs),
+    new Date(Math.ceil(to.getTime() / minuteMs) * minuteMs),
+  ];
+}
+
+function intervalStarts(from: Date, to: Date, intervalMs: number): number[] {
+  const firstMs = Math.floor(from.getTime() / intervalMs) * intervalMs;
+  const buckets = Math.ceil((to.getTime() - firstMs) / intervalMs);
+  if (!(from < to)) throw new AppError('BAD_USER_INPUT', 'The time must begin before it ends.');
+  if (buckets > BUCKETS_MAX) {
+    throw new AppError('BAD_USER_INPUT', `This is ${buckets} intervals; ${BUCKETS_MAX} are the most at once.`);
+  }
+  return Array.from({ length: buckets }, (_, i) => firstMs + i * intervalMs);
+}
+
+/** Adds up counters. Every call counts once as accepted or rejected, and an accepted one once more when it ends. */
+class Tally {
+  readonly durations = new Histogram();
+  promptTokens = 0;
+  completionTokens = 0;
+  readonly #calls = new Map<CallOutcome, number>();
+
+  add({ outcome, bucket, calls, promptTokens, completionTokens }: CounterRow): void {
+    this.#calls.set(outcome, this.#of(outcome) + calls);
+    this.promptTokens += promptTokens;
+    this.completionTokens += completionTokens;
+    if (bucket !== NO_DURATION_BUCKET) this.durations.add(bucket, calls);
+  }
+
+  counts(): Omit<StatisticsBucket, 'start' | 'p95Ms'> {
+    const [accepted, succeeded, failed] = [this.#of('ACCEPTED'), this.#of('SUCCEEDED'), this.#of('FAILED')];
+    let rejected = -accepted - succeeded - failed;
+    for (const calls of this.#calls.values()) rejected += calls;
+    return { total: accepted + rejected, succeeded, failed, rejected };
+  }
+
+  byOutcome(): CallStatistics['byOutcome'] {
+    const inProgress = this.#of('ACCEPTED') - this.#of('SUCCEEDED') - this.#of('FAILED');
+    const counts = new Map(this.#calls).set('ACCEPTED', Math.max(0, inProgress));
+    return Array.from(counts, ([outcome, count]) => ({ outcome, count })).filter(({ count }) => count > 0);
+  }
+
+  #of(outcome: CallOutcome): number {
+    return this.#calls.get(outcome) ?? 0;
+  }
+}
