@@ -86,13 +86,16 @@ interface HashedEvent {
 
 /** jsonb refuses U+0000 and lone surrogates; a name with one must not keep a change from being recorded. */
 function storable(details: Readonly<Record<string, AuditDetail>>): Record<string, AuditDetail> {
-  const text = (value: string): string => value.replaceAll('\0', '\u{fffd}').toWellFormed();
   return Object.fromEntries(
     Object.entries(details).map(([key, value]) => [
       key,
-      typeof value === 'string' ? text(value) : isList(value) ? value.map(text) : value,
+      typeof value === 'string' ? storableText(value) : isList(value) ? value.map(storableText) : value,
     ]),
   );
+}
+
+function storableText(text: string): string {
+  return text.replaceAll('\0', '\u{fffd}').toWellFormed();
 }
 
 function isList(value: AuditDetail): value is readonly string[] {
@@ -127,7 +130,8 @@ export async function verifyAudit(sql: Sql): Promise<AuditVerdict> {
   for (;;) {
     const { rows } = await sql.query<HashedEvent & { previousHash: Buffer; hash: Buffer }>(READ, [events]);
     for (const row of rows) {
-      const fits = row.seq === events + 1 && row.previousHash.equals(previous) && hashOf(previous, row).equals(row.hash);
+      const fits =
+        row.seq === events + 1 && row.previousHash.equals(previous) && hashOf(previous, row).equals(row.hash);
       if (!fits) return { intact: false, seq: row.seq };
       events += 1;
       previous = row.hash;

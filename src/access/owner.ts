@@ -65,10 +65,21 @@ async function createOwner(em: EntityManager, nowMs: number, adminToken: string 
   const tokenId = newUuidV7(nowMs);
   if (adminToken !== undefined) {
     const expiresAt = null;
-    storeToken(em, ownerId, { id: tokenId, token: adminToken, name: 'ADMIN_TOKEN', scopes: [], expiresAt, createdAtMs: nowMs });
+    storeToken(em, ownerId, {
+      id: tokenId,
+      token: adminToken,
+      name: 'ADMIN_TOKEN',
+      scopes: [],
+      expiresAt,
+      createdAtMs: nowMs,
+    });
     await em.flush();
   }
-  await recordAudit(em, actor, { action: 'user.created', subjectId: formatId('user', ownerId), details: { role: 'owner' } });
+  await recordAudit(em, actor, {
+    action: 'user.created',
+    subjectId: formatId('user', ownerId),
+    details: { role: 'owner' },
+  });
   if (adminToken !== undefined) {
     const subjectId = formatId('apiToken', tokenId);
     await recordAudit(em, actor, { action: 'api-token.created', subjectId, details: { name: 'ADMIN_TOKEN' } });

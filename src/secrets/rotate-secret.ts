@@ -51,9 +51,12 @@ export async function rotateSecret(
     const secret = input.secret ?? newSecret();
     if (isInUse(deps, versions, secret)) return { ok: false, userErrors: [inUse(['secret'])] };
 
-    const plan = planRotation(deps.clock.nowMs(), versions.map(rotatable), overlapMs);
+    const nowMs = deps.clock.nowMs();
+    const plan = planRotation(nowMs, versions.map(rotatable), overlapMs);
     for (const { id, expiresAtMs } of plan.expiries) {
-      versions.find((row) => row.id === id)!.expiresAt = new Date(expiresAtMs);
+      const row = versions.find((version) => version.id === id)!;
+      row.expiresAt = new Date(expiresAtMs);
+      if (expiresAtMs <= nowMs) row.revokedAt = new Date(nowMs); // "now" must not depend on the other processes' clocks
     }
     const added = addSecretVersion(em, deps, webhookId, (versions[0]?.version ?? 0) + 1, secret);
     await em.flush();

@@ -19,7 +19,9 @@ import { readChangedWebhook, type WebhookView } from './webhook-view.js';
  * What is not there stays as it is. `authentication` is replaced as a whole, but its secret: without one the present
  * secrets stay valid, with one it takes their place at once.
  */
-export interface UpdateWebhookInput extends Partial<{ [K in keyof CreateWebhookInput]: CreateWebhookInput[K] | undefined }> {
+export interface UpdateWebhookInput extends Partial<{
+  [K in keyof CreateWebhookInput]: CreateWebhookInput[K] | undefined;
+}> {
   /** A UUID. */
   readonly id: string;
   /** The version that the caller has seen. */

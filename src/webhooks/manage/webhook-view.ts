@@ -86,7 +86,7 @@ export const WEBHOOK_COLUMNS = `
   array(select worker_id from webhook_workers where webhook_id = w.id order by position) as worker_ids,
   array(select json_build_object('id', s.id, 'version', s.version, 'hint', s.hint, 'created_ms', ${ms('s.created_at')},
       'ends_ms', ${ms('least(s.expires_at, s.revoked_at)')},
-      'ended', coalesce(least(s.expires_at, s.revoked_at) <= now(), false),
+      'ended', s.revoked_at is not null or coalesce(s.expires_at <= clock_timestamp(), false),
       'used_ms', ${ms('s.last_used_at')})
     from webhook_secrets s where s.webhook_id = w.id order by s.version desc limit ${SECRETS_SHOWN_MAX}) as secrets`;
 

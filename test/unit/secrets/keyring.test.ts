@@ -53,9 +53,7 @@ describe('where the keys come from', () => {
   });
 
   it('makes a key for an embedded database, once, for its user only', async () => {
-    const keyrings = await Promise.all(
-      Array.from({ length: 8 }, () => loadKeyring({ ...NONE, embeddedDataDir: dir })),
-    );
+    const keyrings = await Promise.all(Array.from({ length: 8 }, () => loadKeyring({ ...NONE, embeddedDataDir: dir })));
     expect(new Set(keyrings.flatMap(({ keyIds }) => keyIds)).size).toBe(1);
     expect(await readdir(dir)).toEqual(['encryption.keys']);
     const file = join(dir, 'encryption.keys');

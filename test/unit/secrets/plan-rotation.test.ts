@@ -5,15 +5,17 @@ import { isValid, planRotation, type RotatableSecret, type RotationPlan } from '
 const NOW = 1_800_000_000_000;
 const DAY = 86_400_000;
 
-const active = (version: number): RotatableSecret => ({ id: `s${version}`, version, expiresAtMs: null, revoked: false });
+const active = (version: number): RotatableSecret => ({
+  id: `s${version}`,
+  version,
+  expiresAtMs: null,
+  revoked: false,
+});
 const retiring = (version: number, inMs: number): RotatableSecret => ({ ...active(version), expiresAtMs: NOW + inMs });
 
 /** At most one is active, as rotations leave it. */
 const history = fc
-  .array(
-    fc.record({ expiresInMs: fc.integer({ min: -DAY, max: 3 * DAY }), revoked: fc.boolean() }),
-    { maxLength: 8 },
-  )
+  .array(fc.record({ expiresInMs: fc.integer({ min: -DAY, max: 3 * DAY }), revoked: fc.boolean() }), { maxLength: 8 })
   .chain((old) =>
     fc.boolean().map((hasActive) => {
       const versions = old.map(({ expiresInMs, revoked }, i) => ({ ...retiring(i + 1, expiresInMs), revoked }));
@@ -52,7 +54,9 @@ describe('a rotation', () => {
   });
 
   it('keeps the end that a retiring secret was given', () => {
-    expect(planRotation(NOW, [retiring(1, 500), active(2)], DAY).expiries).toEqual([{ id: 's2', expiresAtMs: NOW + DAY }]);
+    expect(planRotation(NOW, [retiring(1, 500), active(2)], DAY).expiries).toEqual([
+      { id: 's2', expiresAtMs: NOW + DAY },
+    ]);
   });
 
   it('ends the oldest when there would be three old ones', () => {
@@ -85,9 +89,7 @@ describe('a rotation', () => {
   });
 
   it('never brings an ended secret back', () => {
-    everyPlan((versions, planned) =>
-      planned.every((secret, i) => isValid(versions[i]!, NOW) || !isValid(secret, NOW)),
-    );
+    everyPlan((versions, planned) => planned.every((secret, i) => isValid(versions[i]!, NOW) || !isValid(secret, NOW)));
   });
 
   it('keeps the newest of those that are still valid', () => {
@@ -96,7 +98,12 @@ describe('a rotation', () => {
         .filter((secret) => isValid(secret, NOW) && (secret.expiresAtMs !== null || overlapMs > 0))
         .toSorted((a, b) => b.version - a.version)
         .slice(0, 2);
-      return wouldBe.every(({ id }) => isValid(planned.find((secret) => secret.id === id)!, NOW));
+      return wouldBe.every(({ id }) =>
+        isValid(
+          planned.find((secret) => secret.id === id)!,
+          NOW,
+        ),
+      );
     });
   });
 });

@@ -1,1 +1,0 @@
-export type { Outcome, UserError } from '../../lib/user-error.js';
