@@ -13,6 +13,7 @@ import { CodeWorkerRunner } from '../../src/workers/code/code-runner.js';
 import { loadCodeWorkers, type LoadedCodeWorkers } from '../../src/workers/code/load-code-workers.js';
 import { WorkerRegistry } from '../../src/workers/registry.js';
 import type { WorkerRun } from '../../src/workers/worker-run.js';
+import { waitForBlockedSessions } from '../support/blocked-sessions.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
 
 const log = createLogger('silent');
@@ -145,11 +146,15 @@ describe('loadCodeWorkers', () => {
 
   it('makes one version when many processes start at once', async () => {
     const dirs = await Promise.all(
-      [1, 2, 3, 4, 5].map((n) =>
-        folder(`race-${n}`, { 'a.ts': { id: 'raced' }, 'b.ts': { id: 'raced-too' } }),
-      ),
+      [1, 2, 3, 4, 5].map((n) => folder(`race-${n}`, { 'a.ts': { id: 'raced' }, 'b.ts': { id: 'raced-too' } })),
     );
-    const loads = await Promise.all(dirs.map(load));
+    const gate = await database.pool.connect();
+    await gate.query('begin; lock table workers in access exclusive mode');
+    const starting = Promise.all(dirs.map(load));
+    await waitForBlockedSessions(database.pool, dirs.length);
+    await gate.query('commit');
+    gate.release();
+    const loads = await starting;
     expect(loads.every((loaded) => loaded.modules.size === 2)).toBe(true);
     expect(await versions('worker-raced')).toHaveLength(1);
     expect(await versions('worker-raced-too')).toHaveLength(1);
@@ -256,9 +261,7 @@ describe('WorkerRegistry', () => {
   });
 
   it('refuses results that are too large, and workers that are not there', async () => {
-    const loaded = await load(
-      await folder('large', { 'a.ts': { id: 'large', returns: "'x'.repeat(p.characters)" } }),
-    );
+    const loaded = await load(await folder('large', { 'a.ts': { id: 'large', returns: "'x'.repeat(p.characters)" } }));
     const registry = registryOf(loaded, 100);
     const worker = await registry.load('worker-large');
     expect((await registry.run(worker, runOf({ characters: 98 }))).result).toHaveLength(100);

@@ -25,6 +25,7 @@ import {
 import { countWorkers, readWorkers, type WorkerKey } from '../../src/workers/read-workers.js';
 import { WorkerRegistry } from '../../src/workers/registry.js';
 import type { WorkerOutput, WorkerRun } from '../../src/workers/worker-run.js';
+import { waitForBlockedSessions } from '../support/blocked-sessions.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
 
 interface Received {
@@ -308,9 +309,7 @@ describe('updateHttpWorker', () => {
     answer = json(200, {});
     const made = await create({ headers: { 'X-Key': 'hunter2' }, description: 'Old' });
     const { id } = made.worker;
-    const changed = valueOf(
-      await update({ id, expectedVersion: 1, url: `${endpointUrl}/v2`, description: null }),
-    );
+    const changed = valueOf(await update({ id, expectedVersion: 1, url: `${endpointUrl}/v2`, description: null }));
     expect(changed).toMatchObject({
       signingSecret: undefined,
       worker: { version: 2, name: 'ERP', description: null },
@@ -336,9 +335,16 @@ describe('updateHttpWorker', () => {
 
   it('lets one of two who saw the same version win', async () => {
     const { worker } = await create();
-    const both = await Promise.allSettled(
+    const gate = await database.pool.connect();
+    await gate.query('begin');
+    await gate.query('select 1 from workers where id = $1 for update', [worker.id]);
+    const changing = Promise.allSettled(
       ['First', 'Second'].map((name) => update({ id: worker.id, expectedVersion: 1, name })),
     );
+    await waitForBlockedSessions(database.pool, 2);
+    await gate.query('commit');
+    gate.release();
+    const both = await changing;
     expect(both.map((one) => one.status).toSorted()).toEqual(['fulfilled', 'rejected']);
     expect(both.find((one) => one.status === 'rejected')?.reason).toMatchObject({ code: 'CONFLICT' });
   });
@@ -372,10 +378,10 @@ describe('deleteWorker', () => {
        values ($1, $2, true, 'ASYNC', 'PARALLEL', 'API_KEY', $3, case when $4 then now() end)`,
       [webhookId, name, ownerId, deleted],
     );
-    await database.pool.query(
-      'insert into webhook_workers (webhook_id, position, worker_id) values ($1, 0, $2)',
-      [webhookId, workerId],
-    );
+    await database.pool.query('insert into webhook_workers (webhook_id, position, worker_id) values ($1, 0, $2)', [
+      webhookId,
+      workerId,
+    ]);
   }
 
   it('takes it out of the list, but not from executions that were accepted before', async () => {
@@ -438,10 +444,7 @@ describe('readWorkers', () => {
     }
     expect(names).toEqual(['Page a', 'Page b', 'Page b', 'Page c', 'page 100%']);
     const last = await readWorkers(database.pool, filter, { limit: 2, fromEnd: true });
-    expect([last.workers.map((worker) => worker.name), last.hasMore]).toEqual([
-      ['Page c', 'page 100%'],
-      true,
-    ]);
+    expect([last.workers.map((worker) => worker.name), last.hasMore]).toEqual([['Page c', 'page 100%'], true]);
     const before = await readWorkers(database.pool, filter, {
       limit: 2,
       fromEnd: true,

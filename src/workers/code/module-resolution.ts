@@ -6,7 +6,7 @@ let registered = false;
 /**
  * Lets modules anywhere on the disk import `workhook/worker`, which is always this process's own copy, and `zod`,
  * which is this package's copy unless the module has one of its own beside it. It is the whole process's setting, so
- * `main` makes it, before any module is loaded.
+ * the start command makes it, before any module is loaded.
  */
 export function resolveForOperatorModules(): void {
   if (registered) return;
