@@ -37,9 +37,7 @@ export default defineWorker({
       if (limits.max !== undefined && value > limits.max) causes.push('above-max');
       if (limits.min !== undefined && value < limits.min) causes.push('below-min');
       if (zScore !== null && Math.abs(zScore) > zScoreMax) causes.push('z-score');
-      return causes.length === 0
-        ? []
-        : [{ at, value, zScore: zScore === null ? null : finite(zScore), causes }];
+      return causes.length === 0 ? [] : [{ at, value, zScore: zScore === null ? null : finite(zScore), causes }];
     });
     return {
       deviceId,

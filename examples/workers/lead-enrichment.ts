@@ -61,8 +61,7 @@ export default defineWorker({
   run: ({ inputParams: { lead, servedCountries } }) => {
     const domain = lead.email.slice(lead.email.lastIndexOf('@') + 1).toLowerCase();
     const isFreeMail = FREE_MAIL.has(domain);
-    const served =
-      servedCountries.length === 0 || lead.country === undefined || servedCountries.includes(lead.country);
+    const served = servedCountries.length === 0 || lead.country === undefined || servedCountries.includes(lead.country);
     const reasons = scoreOf(lead, isFreeMail);
     const score = served
       ? Math.min(

@@ -35,14 +35,12 @@ const EXACT_MINOR_MAX = 50_000_000_000_000;
 export default defineWorker({
   id: 'order-handling',
   name: 'Order handling',
-  description:
-    'E-commerce: totals, discount and tax in minor units, a stock check for each SKU, and a decision.',
+  description: 'E-commerce: totals, discount and tax in minor units, a stock check for each SKU, and a decision.',
   input: Order,
   timeoutMs: 5_000,
   run: ({ inputParams: { order, taxPercent, shippingMinor, stock, reviewAboveMinor } }) => {
     const subtotalMinor = order.items.reduce((sum, item) => sum + item.quantity * item.unitPriceMinor, 0);
-    if (subtotalMinor > EXACT_MINOR_MAX)
-      throw new PermanentError('The order is too large to be added up exactly.');
+    if (subtotalMinor > EXACT_MINOR_MAX) throw new PermanentError('The order is too large to be added up exactly.');
     const discountMinor = Math.round((subtotalMinor * order.discountPercent) / 100);
     const taxableMinor = subtotalMinor - discountMinor + shippingMinor;
     const taxMinor = Math.round((taxableMinor * taxPercent) / 100);

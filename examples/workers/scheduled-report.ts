@@ -26,8 +26,7 @@ interface Group {
 export default defineWorker({
   id: 'scheduled-report',
   name: 'Scheduled report',
-  description:
-    'Reports: groups rows by one column, gives totals, averages and the top N, and a plain text table.',
+  description: 'Reports: groups rows by one column, gives totals, averages and the top N, and a plain text table.',
   input: Report,
   timeoutMs: 30_000,
   run: ({ inputParams: { title, rows, groupBy, measure, top } }) => {
@@ -52,11 +51,7 @@ export default defineWorker({
 });
 
 /** Groups in order of their total, the largest first; equal ones by name. */
-function aggregate(
-  rows: readonly Row[],
-  groupBy: string,
-  measure: string,
-): { groups: Group[]; skippedRows: number } {
+function aggregate(rows: readonly Row[], groupBy: string, measure: string): { groups: Group[]; skippedRows: number } {
   const sums = new Map<string, { rows: number; total: number }>();
   let skippedRows = 0;
   for (const row of rows) {
@@ -80,12 +75,7 @@ function aggregate(
 function table(groupBy: string, groups: readonly Group[]): string {
   const lines = [
     [groupBy, 'rows', 'total', 'average'],
-    ...groups.map(({ name, rows, total, average }) => [
-      name,
-      String(rows),
-      total.toFixed(2),
-      average.toFixed(2),
-    ]),
+    ...groups.map(({ name, rows, total, average }) => [name, String(rows), total.toFixed(2), average.toFixed(2)]),
   ];
   const widths = [0, 1, 2, 3].map((column) =>
     lines.reduce((width, line) => Math.max(width, line[column]?.length ?? 0), 0),
@@ -93,9 +83,7 @@ function table(groupBy: string, groups: readonly Group[]): string {
   return lines
     .map((line) =>
       line
-        .map((cell, column) =>
-          column === 0 ? cell.padEnd(widths[0] ?? 0) : cell.padStart(widths[column] ?? 0),
-        )
+        .map((cell, column) => (column === 0 ? cell.padEnd(widths[0] ?? 0) : cell.padStart(widths[column] ?? 0)))
         .join('  '),
     )
     .join('\n');

@@ -64,8 +64,7 @@ const Ticket = z.object({
 export default defineWorker({
   id: 'ticket-triage',
   name: 'Ticket triage',
-  description:
-    'Support: keyword rules choose the queue and the priority; the tier and the priority give the SLA time.',
+  description: 'Support: keyword rules choose the queue and the priority; the tier and the priority give the SLA time.',
   input: Ticket,
   timeoutMs: 5_000,
   run: ({ inputParams: { ticket } }) => {
@@ -86,8 +85,7 @@ export default defineWorker({
 /** Starts at normal, one step up for premium and down for free; then rules raise, and a wish alone lowers. */
 function priorityOf(matched: readonly Rule[], tier: 'free' | 'standard' | 'premium'): Priority {
   let level = tier === 'premium' ? 2 : tier === 'free' ? 0 : 1;
-  for (const { atLeast } of matched)
-    if (atLeast !== undefined) level = Math.max(level, PRIORITIES.indexOf(atLeast));
+  for (const { atLeast } of matched) if (atLeast !== undefined) level = Math.max(level, PRIORITIES.indexOf(atLeast));
   const raised = matched.some((rule) => rule.atLeast !== undefined);
   for (const { atMost } of matched)
     if (atMost !== undefined && !raised) level = Math.min(level, PRIORITIES.indexOf(atMost));

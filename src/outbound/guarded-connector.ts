@@ -45,10 +45,7 @@ export function guardedConnector(options: GuardedConnectorOptions): buildConnect
         else callback(refused(), []);
       },
       (error: unknown) =>
-        callback(
-          Object.assign(new Error('the lookup failed', { cause: error }), { code: codeOf(error) }),
-          [],
-        ),
+        callback(Object.assign(new Error('the lookup failed', { cause: error }), { code: codeOf(error) }), []),
     );
   };
 

@@ -81,10 +81,7 @@ export class OutboundClient {
     } catch (error) {
       if (error instanceof AppError) throw error;
       request.signal.throwIfAborted();
-      throw unreachable(
-        timeout.aborted ? 'no answer in time' : (codeOf(error) ?? 'the connection failed'),
-        error,
-      );
+      throw unreachable(timeout.aborted ? 'no answer in time' : (codeOf(error) ?? 'the connection failed'), error);
     }
   }
 

@@ -118,9 +118,7 @@ describe('order handling', () => {
       { sku: 'a', quantity: 2, unitPriceMinor: 1 },
       { sku: 'constructor', quantity: 1, unitPriceMinor: 1 },
     ];
-    expect(
-      await runExample(orderHandling, { order: order(items), taxPercent: 0, stock: { a: 3 } }),
-    ).toMatchObject({
+    expect(await runExample(orderHandling, { order: order(items), taxPercent: 0, stock: { a: 3 } })).toMatchObject({
       shortages: [
         { sku: 'a', ordered: 4, inStock: 3, missing: 1 },
         { sku: 'constructor', ordered: 1, inStock: 0, missing: 1 },
@@ -149,9 +147,7 @@ describe('order handling', () => {
       quantity: 10_000,
       unitPriceMinor: 100_000_000,
     }));
-    await expect(
-      runExample(orderHandling, { order: order(items), taxPercent: 0, stock: {} }),
-    ).rejects.toMatchObject({
+    await expect(runExample(orderHandling, { order: order(items), taxPercent: 0, stock: {} })).rejects.toMatchObject({
       code: 'WORKER_FAILED',
       retryable: false,
     });
@@ -162,9 +158,7 @@ describe('order handling', () => {
       faultsAtIngress(orderHandling, { order: order(items), taxPercent: 0, stock: {} });
     expect(faults([])).toEqual(['/order/items']);
     expect(faults([{ sku: 'a', quantity: 0.5, unitPriceMinor: 1 }])).toContain('/order/items/0/quantity');
-    expect(faults([{ sku: 'a', quantity: 1, unitPriceMinor: -1 }])).toEqual([
-      '/order/items/0/unitPriceMinor',
-    ]);
+    expect(faults([{ sku: 'a', quantity: 1, unitPriceMinor: -1 }])).toEqual(['/order/items/0/unitPriceMinor']);
   });
 });
 
@@ -248,9 +242,7 @@ describe('scheduled report', () => {
   });
 
   it('has nothing to say about no rows', async () => {
-    expect(
-      await runExample(scheduledReport, { title: 'Empty', rows: [], groupBy: 'a', measure: 'b' }),
-    ).toMatchObject({
+    expect(await runExample(scheduledReport, { title: 'Empty', rows: [], groupBy: 'a', measure: 'b' })).toMatchObject({
       total: 0,
       average: null,
       top: [],

@@ -128,9 +128,7 @@ describe('OutboundClient refuses', () => {
       visited.push(request.url ?? '');
       response.writeHead(302, { location: 'http://169.254.169.254/latest/meta-data' }).end();
     });
-    const response = await client({ allowedCidrs: ['127.0.0.0/8'] }).request(
-      get(`http://127.0.0.1:${port}/first`),
-    );
+    const response = await client({ allowedCidrs: ['127.0.0.0/8'] }).request(get(`http://127.0.0.1:${port}/first`));
     expect(response.status).toBe(302);
     expect(visited).toEqual(['/first']);
   });
@@ -181,18 +179,14 @@ describe('OutboundClient', () => {
       response.on('drain', send);
       send();
     });
-    const response = await client(loopback).request(
-      get(`http://127.0.0.1:${port}/`, { responseBytesMax: 25_000 }),
-    );
+    const response = await client(loopback).request(get(`http://127.0.0.1:${port}/`, { responseBytesMax: 25_000 }));
     expect(response.truncated).toBe(true);
     expect(response.body).toHaveLength(25_000);
   });
 
   it('does not call a body of exactly the cap truncated', async () => {
     const port = await listen((_request, response) => response.end('x'.repeat(100)));
-    const response = await client(loopback).request(
-      get(`http://127.0.0.1:${port}/`, { responseBytesMax: 100 }),
-    );
+    const response = await client(loopback).request(get(`http://127.0.0.1:${port}/`, { responseBytesMax: 100 }));
     expect(response).toMatchObject({ truncated: false, body: expect.objectContaining({ length: 100 }) });
   });
 
@@ -214,9 +208,9 @@ describe('OutboundClient', () => {
   it('ends with the reason of its signal', async () => {
     const abort = new AbortController();
     const port = await listen(() => abort.abort(new Error('canceled by its owner')));
-    await expect(
-      client(loopback).request(get(`http://127.0.0.1:${port}/`, { signal: abort.signal })),
-    ).rejects.toThrow('canceled by its owner');
+    await expect(client(loopback).request(get(`http://127.0.0.1:${port}/`, { signal: abort.signal }))).rejects.toThrow(
+      'canceled by its owner',
+    );
   });
 
   it('says what was wrong when nothing listens', async () => {
