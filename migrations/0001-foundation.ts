@@ -258,7 +258,8 @@ const CALLS = `
     calls bigint not null,
     prompt_tokens bigint not null default 0,
     completion_tokens bigint not null default 0,
-    primary key (webhook_id, bucket_start, shard, outcome, duration_bucket)
+    -- The outcome comes early: calls are counted without walking over the durations of those that ended.
+    primary key (webhook_id, outcome, bucket_start, shard, duration_bucket)
   ) with (fillfactor = 50);
 `;
 

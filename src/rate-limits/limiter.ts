@@ -16,9 +16,7 @@ export interface LimitRefusal {
   readonly windowMs: 60_000;
 }
 
-export type LimitDecision =
-  | { readonly allowed: true }
-  | { readonly allowed: false; readonly refusal: LimitRefusal };
+export type LimitDecision = { readonly allowed: true } | { readonly allowed: false; readonly refusal: LimitRefusal };
 
 /** Whose call it is; UUIDs. */
 export interface LimitSubject {

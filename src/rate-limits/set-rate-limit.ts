@@ -76,12 +76,7 @@ async function subjectExists(em: EntityManager, scope: LimitScope, subjectId: st
   return (await em.execute<unknown[]>(`select 1 from ${from}`, [subjectId])).length > 0;
 }
 
-async function store(
-  em: EntityManager,
-  scope: LimitScope,
-  subjectId: string | null,
-  perMinute: number,
-): Promise<Date> {
+async function store(em: EntityManager, scope: LimitScope, subjectId: string | null, perMinute: number): Promise<Date> {
   const [row] = await em.execute<{ updated_at: Date | string }[]>(
     `insert into rate_limit_policies (scope, subject_id, per_minute) values (?, ?, ?)
      on conflict (scope, subject_id) do update set per_minute = excluded.per_minute, updated_at = now()

@@ -77,7 +77,9 @@ describe('CallLimiter', () => {
   const refusalOf = (decision: LimitDecision): unknown => (decision.allowed ? undefined : decision.refusal);
 
   const counted = async (key: string): Promise<number | undefined> => {
-    const { rows } = await pool.query<{ points: number }>('select points from rate_limit_windows where key = $1', [key]);
+    const { rows } = await pool.query<{ points: number }>('select points from rate_limit_windows where key = $1', [
+      key,
+    ]);
     return rows[0]?.points;
   };
 
@@ -137,7 +139,7 @@ describe('CallLimiter', () => {
     const { limiter } = startLimiter({ globalPerMinute: 20, webhookPerMinute: 5 });
     const ownerId = newRandomUuid();
     const greedy = { webhookId: newRandomUuid(), ownerId };
-    const outcomes = await Promise.all(Array.from({ length: 200 }, () => limiter.take(greedy)));
+    const outcomes = await Promise.all(Array.from({ length: 200 }, async () => await limiter.take(greedy)));
     expect(outcomes.filter((decision) => decision.allowed)).toHaveLength(5);
     const others = [1, 2, 3].map(() => ({ webhookId: newRandomUuid(), ownerId }));
     const totals = await Promise.all(others.map((other) => takeAll(limiter, other, 6)));

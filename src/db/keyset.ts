@@ -1,0 +1,54 @@
+/** Which page of a list that is ordered by id, the newest first. */
+export interface KeysetRequest {
+  /** The most items. */
+  readonly limit: number;
+  /** From the back: the last ones before `before`. */
+  readonly fromEnd: boolean;
+  /** Only what comes behind this id in the list: older things. */
+  readonly after?: string | undefined;
+  /** Only what comes before this id in the list: newer things. */
+  readonly before?: string | undefined;
+}
+
+/** A page in the order of the list. */
+export interface KeysetPage<T> {
+  readonly items: readonly T[];
+  readonly hasNextPage: boolean;
+  readonly hasPreviousPage: boolean;
+}
+
+/**
+ * Makes a page of what a query found.
+ *
+ * @param rows at most one more than the limit, in the order in which they were read: from the back if that was asked.
+ */
+export function keysetPage<T>({ limit, fromEnd, after, before }: KeysetRequest, rows: readonly T[]): KeysetPage<T> {
+  const more = rows.length > limit;
+  const items = rows.slice(0, limit);
+  return {
+    items: fromEnd ? items.toReversed() : items,
+    hasNextPage: fromEnd ? before !== undefined : more,
+    hasPreviousPage: fromEnd ? more : after !== undefined,
+  };
+}
+
+/** The conditions of a query and their values, numbered as they come. */
+export class Conditions {
+  readonly values: unknown[] = [];
+  readonly #texts: string[] = [];
+
+  /** A value's place in the statement, such as `$3`. */
+  place(value: unknown): string {
+    this.values.push(value);
+    return `$${this.values.length}`;
+  }
+
+  /** Adds a condition on a value, unless the value is undefined. */
+  add(value: unknown, condition: (place: string) => string): void {
+    if (value !== undefined) this.#texts.push(condition(this.place(value)));
+  }
+
+  get text(): string {
+    return this.#texts.length === 0 ? 'true' : this.#texts.join(' and ');
+  }
+}
