@@ -16,7 +16,7 @@ export interface CallFilter {
 }
 
 /**
- * Lists calls, the newest first. A page is a scan of an index from where it begins, wherever it lies; a time is a
+ * Lists calls, the newest first, without their bodies. A page is a scan of an index from where it begins, wherever it lies; a time is a
  * range of ids. Calls with other outcomes are passed over one by one: for a rare outcome give a time too.
  *
  * @throws AppError UNAUTHENTICATED, FORBIDDEN.
