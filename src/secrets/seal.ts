@@ -26,8 +26,8 @@ const TAG_BYTES = 16;
 /**
  * Seals secrets for the database.
  *
- * Each record has a data key of its own, wrapped by a key-encryption key, both with AES-256-GCM. A new key-encryption
- * key then re-wraps 32 bytes a record and never sees the text. The layout, in bytes:
+ * Each record has a data key of its own, wrapped by a key-encryption key, both with AES-256-GCM: another key-encryption
+ * key takes a record over by wrapping 32 bytes anew, without its text. The layout, in bytes:
  *
  *     1        format, 1
  *     1        length of the key's id, n
@@ -83,19 +83,6 @@ export class Keyring {
     const { head, keyId, wrapped, encrypted } = parse(sealed);
     const dataKey = decrypt(this.#keyOf(keyId), wrapped, aadOf(head, sealedFor));
     return decrypt(dataKey, encrypted, aadOf(Buffer.of(FORMAT), sealedFor));
-  }
-
-  /**
-   * Wraps the data key anew with the first key, if another one holds it. The text stays encrypted as it is.
-   *
-   * @returns `undefined` when there is nothing to do.
-   */
-  rewrap(sealed: Uint8Array, sealedFor: SealedFor): Buffer | undefined {
-    const { head, keyId, wrapped, encrypted } = parse(sealed);
-    if (keyId === this.#first.id) return undefined;
-    const dataKey = decrypt(this.#keyOf(keyId), wrapped, aadOf(head, sealedFor));
-    const newHead = headOf(this.#first.id);
-    return Buffer.concat([newHead, encrypt(this.#first.key, dataKey, aadOf(newHead, sealedFor)), encrypted]);
   }
 
   /**

@@ -81,17 +81,6 @@ describe('sealing', () => {
     expect(both.open(sealed, ROW).toString()).toBe(CANARY);
     expect(new Keyring([young]).open(both.seal(CANARY, ROW), ROW).toString()).toBe(CANARY);
   });
-
-  it('re-wraps to the first key, so that the old one can go', () => {
-    const [old, young] = [key('old'), key('young')];
-    const sealed = new Keyring([old]).seal(CANARY, ROW);
-    const rewrapped = new Keyring([young, old]).rewrap(sealed, ROW)!;
-    expect(new Keyring([young]).open(rewrapped, ROW).toString()).toBe(CANARY);
-    expect(new Keyring([young, old]).rewrap(rewrapped, ROW)).toBeUndefined();
-    expect(failureOf(() => new Keyring([young, old]).rewrap(sealed, { ...ROW, row: 'b' })).code).toBe(
-      'ENCRYPTION_KEY_INVALID',
-    );
-  });
 });
 
 describe('derived keys', () => {
