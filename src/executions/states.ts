@@ -19,7 +19,7 @@ export type ExecutionStatus = (typeof EXECUTION_STATUSES)[number];
 const MOVES: Readonly<Record<ExecutionStatus, readonly ExecutionStatus[]>> = {
   QUEUED: ['RUNNING', 'CANCELED'],
   WAITING: ['QUEUED', 'RUNNING', 'CANCELED', 'SKIPPED'],
-  RUNNING: ['SUCCEEDED', 'FAILED', 'TIMED_OUT', 'CANCELED', 'WAITING', 'RUNNING'],
+  RUNNING: ['SUCCEEDED', 'FAILED', 'TIMED_OUT', 'CANCELED', 'WAITING', 'QUEUED', 'RUNNING'],
   SUCCEEDED: [],
   FAILED: [],
   CANCELED: [],

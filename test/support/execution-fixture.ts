@@ -1,0 +1,155 @@
+import type pg from 'pg';
+import { storeCalls } from '../../src/calls/store-calls.js';
+import type { Dispatch } from '../../src/calls/call-modes.js';
+import { type Database, openDatabase } from '../../src/db/database.js';
+import { ENTITIES } from '../../src/entities.js';
+import { EventHub } from '../../src/events/event-hub.js';
+import { EventListener } from '../../src/events/event-listener.js';
+import { createExecuteHandler } from '../../src/executions/execute.js';
+import type { ExecutionView } from '../../src/executions/execution-view.js';
+import { LeaseDesk } from '../../src/executions/lease-desk.js';
+import { readCallExecutions } from '../../src/executions/read-executions.js';
+import { beginWait } from '../../src/executions/wait-for.js';
+import { systemClock } from '../../src/lib/clock.js';
+import { newRandomUuid, newUuidV7 } from '../../src/lib/ids.js';
+import { createLogger } from '../../src/lib/logger.js';
+import { RUN_EXECUTION } from '../../src/queue/enqueue.js';
+import { type QueueRunner, startQueueRunner } from '../../src/queue/runner.js';
+import { openRunnerPool } from '../../src/queue/runner-pool.js';
+import { WorkerRegistry } from '../../src/workers/registry.js';
+import type { WorkerOutput, WorkerRun } from '../../src/workers/worker-run.js';
+import { createTestDatabase } from './test-database.js';
+
+/** What a test's worker does in an attempt. */
+export type Behaviour = (run: WorkerRun) => Promise<WorkerOutput>;
+
+export interface StoredCall {
+  readonly callId: string;
+  readonly executionIds: readonly string[];
+}
+
+/** Everything that runs executions, on a database of the test file's own; the tests decide what workers do. */
+export interface ExecutionFixture {
+  readonly url: string;
+  readonly database: Database;
+  readonly pool: pg.Pool;
+  readonly hub: EventHub;
+  readonly webhookId: string;
+  readonly leases: LeaseDesk;
+  addWorker(id: string, behaviour: Behaviour, limits?: { attemptsMax?: number; timeoutMs?: number }): Promise<void>;
+  /** Gives a worker something else to do. */
+  changeWorker(id: string, behaviour: Behaviour): void;
+  /** Stores a call that starts these workers, as the ingress does. */
+  store(workerIds: readonly string[], options?: { dispatch?: Dispatch; body?: string }): Promise<StoredCall>;
+  startRunner(concurrency?: number): Promise<QueueRunner>;
+  /** Waits for a stored call's end; fails after ten seconds. */
+  end(callId: string): Promise<readonly ExecutionView[]>;
+  read(callId: string): Promise<ExecutionView[]>;
+  close(): Promise<void>;
+}
+
+export async function openExecutionFixture(): Promise<ExecutionFixture> {
+  const testDatabase = await createTestDatabase();
+  const { url } = testDatabase;
+  const log = createLogger('silent');
+  const database = await openDatabase({ url, entities: ENTITIES, poolSize: 8, log });
+  const pool = openRunnerPool(url, log);
+  const hub = new EventHub();
+  const listener = new EventListener({ url, hub, log });
+  await listener.start();
+  const behaviours = new Map<string, Behaviour>();
+  const workers = new WorkerRegistry({
+    database,
+    hub,
+    runners: [{ kind: 'CODE', run: (worker, run) => behaviours.get(worker.id)!(run) }],
+  });
+  const leases = new LeaseDesk({ pool, shard: 3, clock: systemClock, log });
+  const runners: QueueRunner[] = [];
+  const webhookId = await addWebhook(database.pool);
+  return {
+    url,
+    database,
+    pool,
+    hub,
+    webhookId,
+    leases,
+    addWorker: async (id, behaviour, { attemptsMax = 3, timeoutMs = 60_000 } = {}) => {
+      behaviours.set(id, behaviour);
+      await addWorkerRow(database.pool, id, attemptsMax, timeoutMs);
+    },
+    changeWorker: (id, behaviour) => void behaviours.set(id, behaviour),
+    store: async (workerIds, { dispatch = 'PARALLEL', body = '{}' } = {}) => {
+      const receivedAtMs = Date.now();
+      const executions = workerIds.map((workerId) => ({ executionId: newUuidV7(receivedAtMs), workerId }));
+      const callId = newUuidV7(receivedAtMs);
+      await storeCalls(database.pool, 3, [
+        {
+          callId,
+          webhookId,
+          webhookVersion: 1,
+          receivedAtMs,
+          executionMode: 'ASYNC',
+          dispatch,
+          isTest: false,
+          sourceIp: '127.0.0.1',
+          headersJson: '{}',
+          body: Buffer.from(body),
+          executions,
+        },
+      ]);
+      return { callId, executionIds: executions.map(({ executionId }) => executionId) };
+    },
+    startRunner: async (concurrency = 8) => {
+      const handler = createExecuteHandler({ workers, leases, log });
+      const tasks = { [RUN_EXECUTION]: handler };
+      const runner = await startQueueRunner({ pool, tasks, concurrency, clock: systemClock, log });
+      runners.push(runner);
+      return runner;
+    },
+    end: async (callId) => {
+      const executions = await beginWait({ hub, sql: database.pool, clock: systemClock }, callId).finished(10_000);
+      if (executions === undefined) throw new Error('the call did not end in time');
+      return executions;
+    },
+    read: (callId) => readCallExecutions(database.pool, callId),
+    close: async () => {
+      await Promise.all(runners.map((runner) => runner.stop(0)));
+      await leases.close();
+      workers.close();
+      hub.close();
+      await listener.close();
+      await pool.end();
+      await database.close();
+      await testDatabase.drop();
+    },
+  };
+}
+
+async function addWebhook(pool: pg.Pool): Promise<string> {
+  const [ownerId, webhookId] = [newUuidV7(), newRandomUuid()];
+  await pool.query("insert into users (id, name, role) values ($1, 'owner', 'owner')", [ownerId]);
+  await pool.query(
+    `insert into webhooks (id, name, active, execution_mode, dispatch, auth_method, owner_id)
+     values ($1, 'test', true, 'ASYNC', 'PARALLEL', 'HMAC_SIGNATURE', $2)`,
+    [webhookId, ownerId],
+  );
+  return webhookId;
+}
+
+async function addWorkerRow(pool: pg.Pool, id: string, attemptsMax: number, timeoutMs: number): Promise<void> {
+  await pool.query(
+    "insert into workers (id, kind, name, current_version) values ($1, 'CODE', $1, 1) on conflict do nothing",
+    [id],
+  );
+  await pool.query(
+    `insert into worker_versions (worker_id, version, definition, timeout_ms, attempts_max)
+     values ($1, 1, '{}', $2, $3)`,
+    [id, timeoutMs, attemptsMax],
+  );
+}
+
+/** A promise and its resolver: a signal between a test and its worker. */
+export function signal(): { readonly given: Promise<void>; readonly give: () => void } {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  return { given: promise, give: resolve };
+}

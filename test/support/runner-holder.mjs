@@ -1,0 +1,45 @@
+/**
+ * A runner in a process of its own, to be killed: it takes one job and never ends it. Prints a line when the worker
+ * has started. `node runner-holder.mjs <database url>`, from `dist`.
+ */
+const built = (path) => import(new URL(`../../dist/src/${path}`, import.meta.url).href);
+
+const { createLogger } = await built('lib/logger.js');
+const { systemClock } = await built('lib/clock.js');
+const { openRunnerPool } = await built('queue/runner-pool.js');
+const { startQueueRunner } = await built('queue/runner.js');
+const { LeaseDesk } = await built('executions/lease-desk.js');
+const { createExecuteHandler } = await built('executions/execute.js');
+
+const log = createLogger('silent');
+const pool = openRunnerPool(process.argv[2], log);
+const worker = {
+  id: 'worker-hangs',
+  kind: 'CODE',
+  name: 'hangs',
+  version: 1,
+  definition: {},
+  inputSchema: null,
+  timeoutMs: 600_000,
+  attemptsMax: 3,
+};
+const workers = {
+  load: () => Promise.resolve(worker),
+  run: () => {
+    process.stdout.write('started\n');
+    return new Promise(() => undefined);
+  },
+};
+await startQueueRunner({
+  pool,
+  concurrency: 2,
+  clock: systemClock,
+  log,
+  tasks: {
+    run_execution: createExecuteHandler({
+      workers,
+      leases: new LeaseDesk({ pool, shard: 0, clock: systemClock, log }),
+      log,
+    }),
+  },
+});

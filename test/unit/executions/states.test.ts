@@ -1,0 +1,27 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from '@jest/globals';
+import { canMove, EXECUTION_STATUSES, isTerminal, TERMINAL_STATUSES } from '../../../src/executions/states.js';
+
+const picture = readFileSync(new URL('../../../docs/state-machine.md', import.meta.url), 'utf8');
+const edges = [...picture.matchAll(/^ +(\S+) --> (\S+)$/gm)].map(([, from, to]) => `${from} → ${to}`);
+
+describe('the states of an execution', () => {
+  it('are drawn as the table has them', () => {
+    const moves = EXECUTION_STATUSES.flatMap((from) =>
+      EXECUTION_STATUSES.filter((to) => canMove(from, to)).map((to) => `${from} → ${to}`),
+    );
+    expect(edges.filter((edge) => !edge.includes('[*]')).toSorted()).toEqual(moves.toSorted());
+  });
+
+  it('end where the picture ends', () => {
+    const ends = edges.filter((edge) => edge.endsWith('→ [*]')).map((edge) => edge.split(' ')[0]);
+    expect(ends.toSorted()).toEqual(TERMINAL_STATUSES.toSorted());
+  });
+
+  it('never leave a terminal one', () => {
+    for (const from of TERMINAL_STATUSES) {
+      expect(isTerminal(from)).toBe(true);
+      expect(EXECUTION_STATUSES.some((to) => canMove(from, to))).toBe(false);
+    }
+  });
+});
