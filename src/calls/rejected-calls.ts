@@ -89,7 +89,8 @@ export class RejectedCallRecorder {
   async close(): Promise<void> {
     clearTimeout(this.#timer);
     await this.#flushing;
-    if (!(await this.#flush())) {
+    // The second time without rows that the database does not take.
+    if (!(await this.#flush()) && !(await this.#flush())) {
       for (const { calls } of this.#counts.values()) this.#uncounted += calls;
       this.#counts.clear();
       this.#rows = [];
