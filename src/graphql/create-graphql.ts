@@ -1,0 +1,80 @@
+import type { GraphQLSchema } from 'graphql';
+import type { Principal } from '../access/principal.js';
+import type { GraphqlContext, GraphqlServices } from './context.js';
+import { createHttpTransport, type GraphqlMiddleware } from './http-transport.js';
+import { OPERATION_LIMITS, type OperationLimits } from './limits/operation-limits.js';
+import { createLoaders } from './loaders.js';
+import { buildGraphqlSchema } from './schema.js';
+import { type Authenticates, SOCKET_LIMITS, type SocketLimits } from './websocket/socket-options.js';
+import { createWebSocketTransport, type Upgrade } from './websocket/websocket-transport.js';
+
+export interface GraphqlOptions {
+  readonly services: GraphqlServices;
+  readonly authenticator: Authenticates;
+  /** Whether the schema may be asked for, and messages may suggest what else there is. */
+  readonly introspection: boolean;
+  readonly production: boolean;
+  readonly limits?: Partial<OperationLimits>;
+  readonly sockets?: Partial<SocketLimits>;
+}
+
+/** GraphQL, to be mounted on an HTTP server. */
+export interface Graphql {
+  /** Answers GET and POST. */
+  readonly middleware: GraphqlMiddleware;
+  /** Takes over the connection of a WebSocket handshake. */
+  readonly upgrade: Upgrade;
+  /**
+   * Closes the WebSockets and lets no more in; HTTP goes on. To be called before the HTTP server closes, which waits
+   * for all its connections.
+   */
+  drain(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** The admin API of a process. */
+export function createGraphql(options: GraphqlOptions): Graphql {
+  return mountGraphql(buildGraphqlSchema(), options);
+}
+
+/** The same with another schema. */
+export function mountGraphql(schema: GraphQLSchema, options: GraphqlOptions): Graphql {
+  const { services, authenticator, introspection } = options;
+  const { hub, log, publicUrl } = services;
+  const operations = { ...OPERATION_LIMITS, ...options.limits };
+  const contextOf = (principal: Principal | undefined, requestId: string): GraphqlContext => ({
+    services,
+    principal,
+    requestId,
+    loaders: createLoaders(services, principal),
+  });
+
+  const http = createHttpTransport({
+    schema,
+    contextOf: async ({ requestId }, { authorization, cookie }) =>
+      contextOf(await authenticator.authenticate({ authorization, cookie }), requestId),
+    introspection,
+    limits: operations,
+    log,
+  });
+  const webSockets = createWebSocketTransport({
+    schema,
+    authenticator,
+    contextOf,
+    introspection,
+    operations,
+    limits: { ...SOCKET_LIMITS, ...options.sockets },
+    hub,
+    publicUrl,
+    log,
+  });
+  return {
+    middleware: http.middleware,
+    upgrade: webSockets.upgrade,
+    drain: async () => await webSockets.close(),
+    close: async () => {
+      await webSockets.close();
+      await http.close();
+    },
+  };
+}

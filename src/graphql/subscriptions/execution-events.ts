@@ -1,0 +1,94 @@
+import { Arg, Authorized, ID, Resolver, Root, Subscription } from 'type-graphql';
+import type { Permission } from '../../access/permissions.js';
+import type { Sql } from '../../db/database.js';
+import { AppError } from '../../errors.js';
+import { topics } from '../../events/event.js';
+import type { EventHub, EventStream } from '../../events/event-hub.js';
+import type { ExecutionView } from '../../executions/execution-view.js';
+import { type ExecutionEventView, readExecutionEvents } from '../../executions/read-events.js';
+import { readExecution } from '../../executions/read-executions.js';
+import { isTerminal } from '../../executions/states.js';
+import type { GraphqlContext } from '../context.js';
+import { readId } from '../public-id.js';
+import { ExecutionEventObject, executionEventObject, eventSeq, ExecutionStatusChangedObject } from '../types/execution-event.js';
+import { type LiveStream, liveStream } from './live-stream.js';
+
+/** Events that are read at a time. */
+const PAGE = 100;
+
+@Resolver()
+export class ExecutionEventsResolver {
+  @Authorized<Permission>('executions:read')
+  @Subscription(() => ExecutionEventObject, {
+    description:
+      'What happens to an execution, from its beginning or behind `after`, without a gap and each event once. Completes after the event that ends the execution.',
+    subscribe: async ({ args, context }) => {
+      const { executionId, after } = args as { executionId: string; after?: string | null };
+      const { database, hub } = (context as GraphqlContext).services;
+      const id = readId('execution', executionId);
+      return await executionEvents({ sql: database.pool, hub }, id, after ?? undefined);
+    },
+  })
+  executionEvents(
+    @Root() event: ExecutionEventObject,
+    @Arg('executionId', () => ID, { description: 'The execution.' }) _executionId: string,
+    @Arg('after', () => String, { nullable: true, description: 'The cursor of the last event that you have.' })
+    _after?: string | null,
+  ): ExecutionEventObject {
+    return event;
+  }
+}
+
+/**
+ * Follows an execution. Listens first and reads then, so that nothing falls in between.
+ *
+ * @param executionId a UUID.
+ * @param after a cursor of one of its events.
+ * @throws AppError NOT_FOUND, BAD_USER_INPUT.
+ */
+export async function executionEvents(
+  { sql, hub }: { readonly sql: Sql; readonly hub: EventHub },
+  executionId: string,
+  after?: string,
+): Promise<LiveStream<ExecutionEventObject>> {
+  const stream = hub.subscribe([topics.execution(executionId)]);
+  try {
+    const execution = await readExecution(sql, executionId);
+    if (execution === undefined) throw new AppError('NOT_FOUND');
+    const afterSeq = after === undefined ? 0 : eventSeq(after);
+    if (afterSeq === undefined || afterSeq > execution.lastEventSeq) {
+      throw new AppError('BAD_USER_INPUT', 'This is not the cursor of an event of this execution.');
+    }
+    return liveStream(stream, follow(sql, stream, execution, afterSeq));
+  } catch (error) {
+    stream.close();
+    throw error;
+  }
+}
+
+async function* follow(
+  sql: Sql,
+  stream: EventStream,
+  execution: ExecutionView,
+  afterSeq: number,
+): AsyncGenerator<ExecutionEventObject, void, void> {
+  if (isTerminal(execution.status) && afterSeq >= execution.lastEventSeq) return;
+  const hints = stream[Symbol.asyncIterator]();
+  let seq = afterSeq;
+  for (;;) {
+    const events: ExecutionEventView[] = await readExecutionEvents(sql, execution.id, seq, PAGE);
+    for (const view of events) {
+      seq = view.seq;
+      const event = executionEventObject(execution.id, view);
+      yield event;
+      if (event instanceof ExecutionStatusChangedObject && isTerminal(event.status)) return;
+    }
+    if (events.length === PAGE) continue;
+    for (;;) {
+      const hint = await hints.next();
+      if (hint.done === true) return;
+      // A hint of what has been read already; every other one, also that some were missed, is a reason to read.
+      if (hint.value.kind !== 'execution-changed' || hint.value.seq > seq) break;
+    }
+  }
+}

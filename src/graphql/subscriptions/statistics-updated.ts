@@ -1,0 +1,70 @@
+import { Arg, Authorized, ID, Resolver, Root, Subscription } from 'type-graphql';
+import type { Permission } from '../../access/permissions.js';
+import { readStatistics } from '../../calls/statistics.js';
+import { topics } from '../../events/event.js';
+import type { GraphqlContext, GraphqlServices } from '../context.js';
+import { CallStatisticsObject, StatisticsInterval, statisticsTime } from '../types/call-statistics.js';
+import { Hints } from './hints.js';
+import { type LiveStream, liveStream } from './live-stream.js';
+import { readWebhookId } from './webhook-argument.js';
+
+type Interval = keyof typeof StatisticsInterval;
+
+/** Four updates a second at most. */
+const PACE_MS = 250;
+
+/** Reading takes a quarter of the time at most, however many counters there are. */
+const PACE_READS = 4;
+
+@Resolver()
+export class StatisticsUpdatedResolver {
+  @Authorized<Permission>('statistics:read')
+  @Subscription(() => CallStatisticsObject, {
+    description: 'How calls go: the present state at once, then each time that it changed, four times a second at most.',
+    subscribe: async ({ args, context }) => {
+      const { services } = context as GraphqlContext;
+      const { interval } = args as { interval: Interval };
+      return statisticsUpdates(services, await readWebhookId(args as object, context as GraphqlContext), interval);
+    },
+  })
+  statisticsUpdated(
+    @Root() statistics: CallStatisticsObject,
+    @Arg('webhookId', () => ID, { nullable: true, description: 'Only of this webhook.' }) _webhookId?: string | null,
+    @Arg('interval', () => StatisticsInterval, { defaultValue: 'HOUR', description: 'How long each bucket is.' })
+    _interval?: Interval,
+  ): CallStatisticsObject {
+    return statistics;
+  }
+}
+
+/** @param webhookId a UUID; without one, of all webhooks. */
+export function statisticsUpdates(
+  services: GraphqlServices,
+  webhookId: string | undefined,
+  interval: Interval,
+): LiveStream<CallStatisticsObject> {
+  const hints = new Hints(
+    services.hub,
+    webhookId === undefined
+      ? [topics.calls, topics.finishedCalls]
+      : [topics.webhookCalls(webhookId), topics.webhookFinishedCalls(webhookId)],
+  );
+  return liveStream(hints, follow(services, webhookId, interval, hints));
+}
+
+async function* follow(
+  { database, clock }: GraphqlServices,
+  webhookId: string | undefined,
+  interval: Interval,
+  hints: Hints,
+): AsyncGenerator<CallStatisticsObject, void, void> {
+  const webhookIds = webhookId === undefined ? undefined : [webhookId];
+  do {
+    hints.forget(); // what is heard from here on may come too late for this reading
+    const startedMs = clock.monotonicMs();
+    const time = statisticsTime({ interval }, clock.nowMs());
+    yield await readStatistics(database.pool, { webhookIds, ...time });
+    const tookMs = clock.monotonicMs() - startedMs;
+    await hints.pause(Math.max(PACE_MS - tookMs, tookMs * (PACE_READS - 1)));
+  } while ((await hints.take()) !== undefined);
+}
