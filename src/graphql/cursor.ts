@@ -1,0 +1,24 @@
+import { AppError } from '../errors.js';
+
+/** Prints a place in a list, so that it looks like nothing that a client could build itself. */
+export function printCursor(parts: readonly string[]): string {
+  return Buffer.from(JSON.stringify(parts)).toString('base64url');
+}
+
+/**
+ * Reads a cursor back.
+ *
+ * @param length how many parts a cursor of this list has.
+ * @throws AppError BAD_USER_INPUT when it is not one of this list.
+ */
+export function readCursor(cursor: string, length: number): readonly string[] {
+  try {
+    const parts: unknown = JSON.parse(Buffer.from(cursor, 'base64url').toString('utf8'));
+    if (Array.isArray(parts) && parts.length === length && parts.every((part) => typeof part === 'string')) {
+      return parts;
+    }
+  } catch {
+    // said below
+  }
+  throw new AppError('BAD_USER_INPUT', 'This is not a cursor of this list.');
+}

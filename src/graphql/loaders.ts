@@ -1,0 +1,115 @@
+import DataLoader from 'dataloader';
+import type { Principal } from '../access/principal.js';
+import { readUsersById, type UserView } from '../access/read-users.js';
+import { type CallCount, readCallCounts } from '../calls/call-counts.js';
+import { type CallRequest, type CallSummary, readCallRequests, readCallsByIds } from '../calls/call-summary.js';
+import { countCallsOfWebhooks, listCallsOfWebhooks } from '../calls/list-calls-of-webhooks.js';
+import { type CallStatistics, readStatisticsByWebhook } from '../calls/statistics.js';
+import type { Database } from '../db/database.js';
+import type { KeysetPage, KeysetRequest } from '../db/keyset.js';
+import type { ExecutionView } from '../executions/execution-view.js';
+import { readEventsOfExecutions } from '../executions/read-events-of-executions.js';
+import type { ExecutionEventView } from '../executions/read-events.js';
+import {
+  countExecutionsOfWorkers,
+  listExecutionsOfWorkers,
+  readExecutionsByIds,
+  readExecutionsOfCalls,
+} from '../executions/read-executions-for.js';
+import type { Clock } from '../lib/clock.js';
+import { readWebhooks } from '../webhooks/manage/read-webhooks.js';
+import type { WebhookView } from '../webhooks/manage/webhook-view.js';
+import { readWebhookIdsByWorker } from '../webhooks/manage/webhooks-of-workers.js';
+import { readWorkersById, type WorkerView } from '../workers/read-workers.js';
+import type { StatisticsTime } from './types/call-statistics.js';
+
+/** Reads many in one statement. Ids are UUIDs but the workers'. */
+export interface Loaders {
+  /** When the operation began: what several fields reckon from it is then the same, and is read together. */
+  readonly nowMs: number;
+  readonly webhooks: DataLoader<string, WebhookView | undefined>;
+  readonly workers: DataLoader<string, WorkerView | undefined>;
+  readonly users: DataLoader<string, UserView | undefined>;
+  readonly calls: DataLoader<string, CallSummary | undefined>;
+  readonly callRequests: DataLoader<string, CallRequest | undefined>;
+  readonly callCounts: DataLoader<string, CallCount>;
+  readonly executions: DataLoader<string, ExecutionView | undefined>;
+  readonly executionsOfCalls: DataLoader<string, readonly ExecutionView[]>;
+  readonly eventsOfExecutions: DataLoader<string, readonly ExecutionEventView[]>;
+  readonly webhookIdsOfWorkers: DataLoader<string, readonly string[]>;
+  readonly callsOfWebhooks: LoaderByArguments<KeysetRequest, KeysetPage<CallSummary>>;
+  readonly callTotalsOfWebhooks: DataLoader<string, number>;
+  readonly executionsOfWorkers: LoaderByArguments<KeysetRequest, KeysetPage<ExecutionView>>;
+  readonly executionTotalsOfWorkers: DataLoader<string, number>;
+  readonly statisticsOfWebhooks: LoaderByArguments<StatisticsTime, CallStatistics>;
+}
+
+export interface LoaderDeps {
+  readonly database: Database;
+  readonly clock: Clock;
+}
+
+/** Makes the loaders of one operation. They remember what they read, so they must not outlive it. */
+export function createLoaders(deps: LoaderDeps, principal: Principal | undefined): Loaders {
+  const sql = deps.database.pool;
+  return {
+    nowMs: deps.clock.nowMs(),
+    webhooks: new DataLoader((ids) => readWebhooks(deps, principal, ids)),
+    workers: new DataLoader(async (ids) => inOrder(ids, byId(await readWorkersById(sql, ids)))),
+    users: new DataLoader(async (ids) => inOrder(ids, byId(await readUsersById(sql, ids)))),
+    calls: new DataLoader(async (ids) => inOrder(ids, await readCallsByIds(sql, ids))),
+    callRequests: new DataLoader(async (ids) => inOrder(ids, await readCallRequests(sql, ids))),
+    callCounts: new DataLoader(async (ids) => inOrder(ids, await readCallCounts(sql, ids), NO_CALLS)),
+    executions: new DataLoader(async (ids) => inOrder(ids, await readExecutionsByIds(sql, ids))),
+    executionsOfCalls: new DataLoader(async (ids) => inOrder(ids, await readExecutionsOfCalls(sql, ids), [])),
+    eventsOfExecutions: new DataLoader(async (ids) => inOrder(ids, await readEventsOfExecutions(sql, ids), [])),
+    webhookIdsOfWorkers: new DataLoader(async (ids) =>
+      inOrder(ids, await readWebhookIdsByWorker(deps, principal, ids), []),
+    ),
+    callsOfWebhooks: new LoaderByArguments((ids, page) => listCallsOfWebhooks(sql, principal, ids, page)),
+    callTotalsOfWebhooks: new DataLoader(async (ids) =>
+      inOrder(ids, await countCallsOfWebhooks(sql, principal, ids), 0),
+    ),
+    executionsOfWorkers: new LoaderByArguments((ids, page) => listExecutionsOfWorkers(sql, principal, ids, page)),
+    executionTotalsOfWorkers: new DataLoader(async (ids) =>
+      inOrder(ids, await countExecutionsOfWorkers(sql, principal, ids), 0),
+    ),
+    statisticsOfWebhooks: new LoaderByArguments((webhookIds, time) =>
+      readStatisticsByWebhook(sql, { ...time, webhookIds }),
+    ),
+  };
+}
+
+const NO_CALLS: CallCount = { callCount: 0, lastCalledAt: null };
+
+/** Batches what is asked for with equal arguments, as it is below one field of a list. */
+export class LoaderByArguments<Arguments extends object, Value> {
+  readonly #loaders = new Map<string, DataLoader<string, Value>>();
+
+  constructor(
+    private readonly read: (ids: readonly string[], args: Arguments) => Promise<ReadonlyMap<string, Value>>,
+  ) {}
+
+  async load(id: string, args: Arguments): Promise<Value> {
+    const key = JSON.stringify(args);
+    let loader = this.#loaders.get(key);
+    if (loader === undefined) {
+      loader = new DataLoader(async (ids) => {
+        const found = await this.read(ids, args);
+        return ids.map((wanted) => found.get(wanted) ?? new Error(`nothing was read for ${wanted}`));
+      });
+      this.#loaders.set(key, loader);
+    }
+    return await loader.load(id);
+  }
+}
+
+function byId<T extends { readonly id: string }>(items: readonly T[]): ReadonlyMap<string, T> {
+  return new Map(items.map((item) => [item.id, item]));
+}
+
+function inOrder<T>(ids: readonly string[], found: ReadonlyMap<string, T>): (T | undefined)[];
+function inOrder<T>(ids: readonly string[], found: ReadonlyMap<string, T>, otherwise: T): T[];
+function inOrder<T>(ids: readonly string[], found: ReadonlyMap<string, T>, otherwise?: T): (T | undefined)[] {
+  return ids.map((id) => found.get(id) ?? otherwise);
+}

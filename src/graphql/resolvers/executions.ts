@@ -1,0 +1,112 @@
+import { Arg, Args, Authorized, Ctx, FieldResolver, ID, Query, Resolver, Root } from 'type-graphql';
+import type { Permission } from '../../access/permissions.js';
+import { countExecutions, listExecutions } from '../../executions/list-executions.js';
+import type { ExecutionStatus as ExecutionStatusName } from '../../executions/states.js';
+import { type Connection, ConnectionArgs } from '../connections.js';
+import type { GraphqlContext } from '../context.js';
+import { keysetConnection, keysetRequest } from '../keyset-connection.js';
+import { pageOfAll } from '../page-of-all.js';
+import { readId, readWorkerId } from '../public-id.js';
+import { Json } from '../scalars.js';
+import { CallObject } from '../types/call.js';
+import { ExecutionStatus } from '../types/enums.js';
+import { ExecutionConnection, ExecutionObject } from '../types/execution.js';
+import { ExecutionEventConnection, executionEventObject, ExecutionEventObject } from '../types/execution-event.js';
+import { workerObject, WorkerObject } from '../types/worker.js';
+
+@Resolver()
+export class ExecutionQueries {
+  @Authorized<Permission>('executions:read')
+  @Query(() => ExecutionObject, {
+    nullable: true,
+    description: 'One execution; null when there is none of this id, or none any more.',
+  })
+  async execution(
+    @Ctx() { loaders }: GraphqlContext,
+    @Arg('id', () => ID, { description: 'Its id, `exec-…`.' }) id: string,
+  ): Promise<ExecutionObject | undefined> {
+    const view = await loaders.executions.load(readId('execution', id));
+    return view && new ExecutionObject(view);
+  }
+
+  @Authorized<Permission>('executions:read')
+  @Query(() => ExecutionConnection, { description: 'Executions, the newest first.' })
+  async executions(
+    @Ctx() { services, principal }: GraphqlContext,
+    @Args(() => ConnectionArgs) args: ConnectionArgs,
+    @Arg('webhookId', () => ID, { nullable: true, description: 'Only those of this webhook.' })
+    webhookId: string | null | undefined,
+    @Arg('callId', () => ID, { nullable: true, description: 'Only those of this call.' })
+    callId: string | null | undefined,
+    @Arg('workerId', () => ID, { nullable: true, description: 'Only those of this worker.' })
+    workerId: string | null | undefined,
+    @Arg('statuses', () => [ExecutionStatus], { nullable: true, description: 'Only those with one of these statuses.' })
+    statuses: ExecutionStatusName[] | null | undefined,
+  ): Promise<Connection<ExecutionObject>> {
+    const sql = services.database.pool;
+    const filter = {
+      webhookId: webhookId ? readId('webhook', webhookId) : undefined,
+      callId: callId ? readId('call', callId) : undefined,
+      workerId: workerId ? readWorkerId(workerId) : undefined,
+      statuses: statuses ?? undefined,
+    };
+    const page = await listExecutions(sql, principal, filter, keysetRequest('execution', args));
+    return new ExecutionConnection(
+      keysetConnection(
+        page,
+        (execution) => new ExecutionObject(execution),
+        () => countExecutions(sql, principal, filter),
+      ),
+    );
+  }
+}
+
+@Resolver(() => ExecutionObject)
+export class ExecutionFields {
+  @Authorized<Permission>('calls:read')
+  @FieldResolver(() => CallObject, { nullable: true, description: 'The call that it is for.' })
+  async call(@Root() { view }: ExecutionObject, @Ctx() { loaders }: GraphqlContext): Promise<CallObject | undefined> {
+    const call = await loaders.calls.load(view.callId);
+    return call && new CallObject(call);
+  }
+
+  @Authorized<Permission>('workers:read')
+  @FieldResolver(() => WorkerObject, { nullable: true, description: 'The worker that it runs, as that is now.' })
+  async worker(
+    @Root() { view }: ExecutionObject,
+    @Ctx() { loaders }: GraphqlContext,
+  ): Promise<WorkerObject | undefined> {
+    const worker = await loaders.workers.load(view.workerId);
+    return worker && workerObject(worker);
+  }
+
+  @Authorized<Permission>('calls:read')
+  @FieldResolver(() => Json, { nullable: true, description: "What the worker is given: its call's body, unchanged." })
+  async inputParams(@Root() { view }: ExecutionObject, @Ctx() { loaders }: GraphqlContext): Promise<unknown> {
+    const request = await loaders.callRequests.load(view.callId);
+    return request && (JSON.parse(request.body.toString('utf8')) as unknown);
+  }
+
+  @FieldResolver(() => ExecutionEventConnection, { description: 'What happened to it, the oldest first.' })
+  async events(
+    @Root() { view }: ExecutionObject,
+    @Ctx() { loaders }: GraphqlContext,
+    @Args(() => ConnectionArgs) args: ConnectionArgs,
+  ): Promise<Connection<ExecutionEventObject>> {
+    const events = await loaders.eventsOfExecutions.load(view.id);
+    const objects = events.map((event) => executionEventObject(view.id, event));
+    return new ExecutionEventConnection(pageOfAll(objects, ({ cursor }) => cursor, args));
+  }
+}
+
+@Resolver(() => ExecutionEventObject)
+export class ExecutionEventFields {
+  @FieldResolver(() => ExecutionObject, { nullable: true, description: 'The execution, as it is now.' })
+  async execution(
+    @Root() { executionId }: ExecutionEventObject,
+    @Ctx() { loaders }: GraphqlContext,
+  ): Promise<ExecutionObject | undefined> {
+    const view = await loaders.executions.load(executionId);
+    return view && new ExecutionObject(view);
+  }
+}

@@ -1,0 +1,65 @@
+import { Arg, Authorized, Ctx, ID, Query, Resolver } from 'type-graphql';
+import { requirePermission } from '../../access/permissions.js';
+import { AppError } from '../../errors.js';
+import { isWorkerId, parseId } from '../../lib/ids.js';
+import type { GraphqlContext } from '../context.js';
+import { CallObject } from '../types/call.js';
+import { ExecutionObject } from '../types/execution.js';
+import { NodeObject } from '../types/node.js';
+import { WebhookObject } from '../types/webhook.js';
+import { workerObject } from '../types/worker.js';
+
+const IDS_MAX = 100;
+
+@Resolver()
+export class NodeResolver {
+  @Authorized()
+  @Query(() => NodeObject, { nullable: true, description: 'Whatever has this id; null when there is nothing.' })
+  async node(
+    @Ctx() context: GraphqlContext,
+    @Arg('id', () => ID, { description: 'The id of a webhook, worker, call or execution.' }) id: string,
+  ): Promise<NodeObject | undefined> {
+    return await readNode(context, id);
+  }
+
+  @Authorized()
+  @Query(() => [NodeObject], {
+    nullable: 'items',
+    description: 'Whatever has these ids, in their order; null where there is nothing.',
+  })
+  async nodes(
+    @Ctx() context: GraphqlContext,
+    @Arg('ids', () => [ID], { description: 'Ids of webhooks, workers, calls or executions, 100 at most.' })
+    ids: string[],
+  ): Promise<(NodeObject | undefined)[]> {
+    if (ids.length > IDS_MAX) throw new AppError('BAD_USER_INPUT', `At most ${IDS_MAX} ids can be asked for at once.`);
+    return await Promise.all(ids.map((id) => readNode(context, id)));
+  }
+}
+
+async function readNode({ loaders, principal }: GraphqlContext, id: string): Promise<NodeObject | undefined> {
+  const webhookId = parseId('webhook', id);
+  if (webhookId !== undefined) {
+    requirePermission(principal, 'webhooks:read');
+    const view = await loaders.webhooks.load(webhookId);
+    return view && new WebhookObject(view);
+  }
+  const callId = parseId('call', id);
+  if (callId !== undefined) {
+    requirePermission(principal, 'calls:read');
+    const view = await loaders.calls.load(callId);
+    return view && new CallObject(view);
+  }
+  const executionId = parseId('execution', id);
+  if (executionId !== undefined) {
+    requirePermission(principal, 'executions:read');
+    const view = await loaders.executions.load(executionId);
+    return view && new ExecutionObject(view);
+  }
+  if (isWorkerId(id)) {
+    requirePermission(principal, 'workers:read');
+    const view = await loaders.workers.load(id);
+    return view && workerObject(view);
+  }
+  throw new AppError('BAD_USER_INPUT', 'This is not the id of a webhook, worker, call or execution.');
+}

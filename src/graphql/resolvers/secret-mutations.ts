@@ -1,0 +1,83 @@
+import { Arg, Authorized, Ctx, Mutation, Resolver } from 'type-graphql';
+import type { Permission } from '../../access/permissions.js';
+import { regenerateSecret } from '../../secrets/regenerate-secret.js';
+import { revealSecret } from '../../secrets/reveal-secret.js';
+import { rotateSecret } from '../../secrets/rotate-secret.js';
+import type { NewSecret } from '../../secrets/secret-versions.js';
+import type { GraphqlContext } from '../context.js';
+import { readId } from '../public-id.js';
+import { WebhookObject } from '../types/webhook.js';
+import {
+  RegenerateWebhookSecretInput,
+  RevealWebhookSecretInput,
+  RotateWebhookSecretInput,
+} from '../types/webhook-inputs.js';
+import {
+  RegenerateWebhookSecretPayload,
+  RevealWebhookSecretPayload,
+  RotateWebhookSecretPayload,
+  type WebhookSecretPayload,
+} from '../types/webhook-payloads.js';
+
+const DAY_MS = 86_400_000;
+
+@Resolver()
+export class SecretMutations {
+  @Authorized<Permission>('webhooks:reveal-secret')
+  @Mutation(() => RevealWebhookSecretPayload, {
+    description: 'Shows the secret that is active now. It is recorded who saw it.',
+  })
+  async revealWebhookSecret(
+    @Ctx() context: GraphqlContext,
+    @Arg('input', () => RevealWebhookSecretInput, { description: 'Which one.' }) input: RevealWebhookSecretInput,
+  ): Promise<WebhookSecretPayload> {
+    const webhookId = readId('webhook', input.id);
+    const { secret } = await revealSecret(context.services, context.principal, { webhookId });
+    return await shown(context, webhookId, { secret, previousExpiresAt: null });
+  }
+
+  @Authorized<Permission>('webhooks:rotate-secret')
+  @Mutation(() => RegenerateWebhookSecretPayload, {
+    description: 'Gives a webhook a new secret and ends all others at once: for a secret that leaked.',
+  })
+  async regenerateWebhookSecret(
+    @Ctx() context: GraphqlContext,
+    @Arg('input', () => RegenerateWebhookSecretInput, { description: 'Which one.' })
+    input: RegenerateWebhookSecretInput,
+  ): Promise<WebhookSecretPayload> {
+    const webhookId = readId('webhook', input.id);
+    return await shown(context, webhookId, await regenerateSecret(context.services, context.principal, { webhookId }));
+  }
+
+  @Authorized<Permission>('webhooks:rotate-secret')
+  @Mutation(() => RotateWebhookSecretPayload, {
+    description: 'Gives a webhook a new secret and lets the one that is active now retire.',
+  })
+  async rotateWebhookSecret(
+    @Ctx() context: GraphqlContext,
+    @Arg('input', () => RotateWebhookSecretInput, { description: 'Which one, and how.' })
+    input: RotateWebhookSecretInput,
+  ): Promise<WebhookSecretPayload> {
+    const webhookId = readId('webhook', input.id);
+    const outcome = await rotateSecret(context.services, context.principal, {
+      webhookId,
+      overlapMs: input.overlap ?? DAY_MS,
+      secret: input.secret ?? undefined,
+    });
+    return outcome.ok ? await shown(context, webhookId, outcome.value) : { userErrors: outcome.userErrors };
+  }
+}
+
+async function shown(
+  { loaders }: GraphqlContext,
+  webhookId: string,
+  { secret, previousExpiresAt }: Pick<NewSecret, 'secret' | 'previousExpiresAt'>,
+): Promise<WebhookSecretPayload> {
+  const view = await loaders.webhooks.clear(webhookId).load(webhookId);
+  return {
+    ...(view !== undefined && { webhook: new WebhookObject(view) }),
+    secret,
+    previousSecretExpiresAt: previousExpiresAt,
+    userErrors: [],
+  };
+}

@@ -1,0 +1,80 @@
+import { Args, Authorized, Ctx, FieldResolver, Float, Resolver, Root } from 'type-graphql';
+import type { Permission } from '../../access/permissions.js';
+import type { CallStatistics } from '../../calls/statistics.js';
+import { formatId } from '../../lib/ids.js';
+import { type Connection, ConnectionArgs } from '../connections.js';
+import type { GraphqlContext } from '../context.js';
+import { keysetConnection, keysetRequest } from '../keyset-connection.js';
+import { DateTime } from '../scalars.js';
+import { CallConnection, CallObject } from '../types/call.js';
+import { CallStatisticsObject, StatisticsArgs, statisticsTime } from '../types/call-statistics.js';
+import { UserObject } from '../types/user.js';
+import { WebhookObject } from '../types/webhook.js';
+import { workerObject, WorkerObject } from '../types/worker.js';
+
+@Resolver(() => WebhookObject)
+export class WebhookFields {
+  @FieldResolver(() => String, { description: 'Where its calls are POSTed to.' })
+  url(@Root() { view }: WebhookObject, @Ctx() { services }: GraphqlContext): string {
+    return `${services.publicUrl()}/api/v1/webhooks/${formatId('webhook', view.id)}`;
+  }
+
+  @Authorized<Permission>('workers:read')
+  @FieldResolver(() => [WorkerObject], { description: 'The workers that each call runs, in the order of running.' })
+  async workers(@Root() { view }: WebhookObject, @Ctx() { loaders }: GraphqlContext): Promise<WorkerObject[]> {
+    const workers = await Promise.all(view.workerIds.map((id) => loaders.workers.load(id)));
+    return workers.flatMap((worker) => (worker === undefined ? [] : [workerObject(worker)]));
+  }
+
+  @Authorized<Permission>('statistics:read')
+  @FieldResolver(() => Float, { description: 'Accepted and rejected calls of all time: a whole number.' })
+  async callCount(@Root() { view }: WebhookObject, @Ctx() { loaders }: GraphqlContext): Promise<number> {
+    return (await loaders.callCounts.load(view.id)).callCount;
+  }
+
+  @Authorized<Permission>('statistics:read')
+  @FieldResolver(() => DateTime, { nullable: true, description: 'When the newest call came that is still stored.' })
+  async lastCalledAt(@Root() { view }: WebhookObject, @Ctx() { loaders }: GraphqlContext): Promise<Date | null> {
+    return (await loaders.callCounts.load(view.id)).lastCalledAt;
+  }
+
+  @Authorized<Permission>('users:read')
+  @FieldResolver(() => UserObject, {
+    nullable: true,
+    description: 'Who made it, and whose rate limit its calls count to.',
+  })
+  async createdBy(
+    @Root() { view }: WebhookObject,
+    @Ctx() { loaders }: GraphqlContext,
+  ): Promise<UserObject | undefined> {
+    const user = await loaders.users.load(view.ownerId);
+    return user && new UserObject(user);
+  }
+
+  @Authorized<Permission>('calls:read')
+  @FieldResolver(() => CallConnection, { description: 'Its calls, the newest first.' })
+  async calls(
+    @Root() { view }: WebhookObject,
+    @Ctx() { loaders }: GraphqlContext,
+    @Args(() => ConnectionArgs) args: ConnectionArgs,
+  ): Promise<Connection<CallObject>> {
+    const page = await loaders.callsOfWebhooks.load(view.id, keysetRequest('call', args));
+    return new CallConnection(
+      keysetConnection(
+        page,
+        (call) => new CallObject(call),
+        () => loaders.callTotalsOfWebhooks.load(view.id),
+      ),
+    );
+  }
+
+  @Authorized<Permission>('statistics:read')
+  @FieldResolver(() => CallStatisticsObject, { description: 'How its calls went in a time.' })
+  async statistics(
+    @Root() { view }: WebhookObject,
+    @Ctx() { loaders }: GraphqlContext,
+    @Args(() => StatisticsArgs) args: StatisticsArgs,
+  ): Promise<CallStatistics> {
+    return await loaders.statisticsOfWebhooks.load(view.id, statisticsTime(args, loaders.nowMs));
+  }
+}

@@ -1,0 +1,110 @@
+import { Arg, Authorized, Ctx, Mutation, Resolver } from 'type-graphql';
+import type { Permission } from '../../access/permissions.js';
+import type { Outcome, UserError } from '../../lib/user-error.js';
+import type { HttpWorkerInput } from '../../workers/http/http-worker-input.js';
+import {
+  createHttpWorker,
+  deleteWorker,
+  type ManagedHttpWorker,
+  updateHttpWorker,
+} from '../../workers/manage-workers.js';
+import type { GraphqlContext } from '../context.js';
+import { readWorkerId } from '../public-id.js';
+import { HttpWorkerObject } from '../types/worker.js';
+import {
+  CreateHttpWorkerInput,
+  CreateHttpWorkerPayload,
+  DeleteWorkerInput,
+  DeleteWorkerPayload,
+  type HttpWorkerPayload,
+  UpdateHttpWorkerInput,
+  UpdateHttpWorkerPayload,
+} from '../types/worker-inputs.js';
+
+@Resolver()
+export class WorkerMutations {
+  @Authorized<Permission>('workers:write')
+  @Mutation(() => CreateHttpWorkerPayload, {
+    description: 'Makes a worker that calls an HTTP endpoint. Its signing secret is shown this once.',
+  })
+  async createHttpWorker(
+    @Ctx() { services, principal }: GraphqlContext,
+    @Arg('input', () => CreateHttpWorkerInput, { description: 'What it is to be.' }) input: CreateHttpWorkerInput,
+  ): Promise<HttpWorkerPayload> {
+    const { name, description, method, url } = input;
+    return payloadOf(
+      await createHttpWorker(services, principal, { name, description, method, url, ...checkedLater(input) }),
+    );
+  }
+
+  @Authorized<Permission>('workers:write')
+  @Mutation(() => UpdateHttpWorkerPayload, {
+    description: 'Gives an HTTP worker a new version. Executions that have begun keep the one that they began with.',
+  })
+  async updateHttpWorker(
+    @Ctx() { services, principal }: GraphqlContext,
+    @Arg('input', () => UpdateHttpWorkerInput, { description: 'What to change.' }) input: UpdateHttpWorkerInput,
+  ): Promise<HttpWorkerPayload> {
+    return payloadOf(
+      await updateHttpWorker(services, principal, {
+        id: readWorkerId(input.id),
+        expectedVersion: input.expectedVersion ?? undefined,
+        description: input.description,
+        regenerateSigningSecret: input.regenerateSigningSecret,
+        ...given('name', input.name),
+        ...given('method', input.method),
+        ...given('url', input.url),
+        ...checkedLater(input),
+      }),
+    );
+  }
+
+  @Authorized<Permission>('workers:write')
+  @Mutation(() => DeleteWorkerPayload, {
+    description: 'Deletes a worker that no webhook uses. Its executions and history stay.',
+  })
+  async deleteWorker(
+    @Ctx() { services, principal }: GraphqlContext,
+    @Arg('input', () => DeleteWorkerInput, { description: 'Which one.' }) input: DeleteWorkerInput,
+  ): Promise<DeleteWorkerPayload> {
+    const outcome = await deleteWorker(services, principal, {
+      id: readWorkerId(input.id),
+      expectedVersion: input.expectedVersion ?? undefined,
+    });
+    return outcome.ok ? { deletedWorkerId: outcome.value.id, userErrors: [] } : { userErrors: outcome.userErrors };
+  }
+}
+
+type CheckedLater = Pick<HttpWorkerInput, 'headers' | 'signingSecret' | 'inputSchema' | 'timeoutMs' | 'attemptsMax'>;
+
+/** Fields whose shape the use case checks, JSON among them: it finds all faults at once. */
+function checkedLater(input: CreateHttpWorkerInput | UpdateHttpWorkerInput): CheckedLater {
+  return {
+    headers: (input.headers ?? undefined) as CheckedLater['headers'],
+    signingSecret: input.signingSecret ?? undefined,
+    inputSchema: input.inputSchema as CheckedLater['inputSchema'],
+    timeoutMs: input.timeout ?? undefined,
+    attemptsMax: input.attemptsMax ?? undefined,
+  };
+}
+
+function given<Key extends string>(key: Key, value: string | null | undefined): { readonly [K in Key]?: string } {
+  return value === null || value === undefined ? {} : ({ [key]: value } as { readonly [K in Key]?: string });
+}
+
+/** A duration is called after its unit inside only. */
+const OUTER_NAMES: Readonly<Record<string, string>> = { timeoutMs: 'timeout' };
+
+function payloadOf(outcome: Outcome<ManagedHttpWorker>): HttpWorkerPayload {
+  if (!outcome.ok) return { userErrors: outcome.userErrors.map(outerNames) };
+  const { worker, signingSecret } = outcome.value;
+  return {
+    worker: new HttpWorkerObject(worker),
+    ...(signingSecret !== undefined && { signingSecret }),
+    userErrors: [],
+  };
+}
+
+function outerNames(userError: UserError): UserError {
+  return { ...userError, field: userError.field.map((name) => OUTER_NAMES[name] ?? name) };
+}

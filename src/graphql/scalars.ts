@@ -1,0 +1,90 @@
+import { GraphQLError, GraphQLScalarType, Kind, type ValueNode } from 'graphql';
+import { GraphQLDateTimeISO, GraphQLJSON } from 'graphql-scalars';
+
+/** RFC 3339 in UTC; a `Date` inside. */
+export const DateTime = renamed(GraphQLDateTimeISO, {
+  name: 'DateTime',
+  description: 'A moment, as RFC 3339 has it, with a time zone: `2026-03-01T09:30:00.000Z`.',
+});
+
+/** Any JSON. Numbers go through JavaScript's: what must stay exact has a text field beside it. */
+export const Json = renamed(GraphQLJSON, {
+  name: 'JSON',
+  description:
+    'Any JSON value. Integers above 2^53 lose digits here, as they do in JavaScript; fields of type String beside it give the exact text.',
+});
+
+const UNIT_MS = { weeks: 604_800_000, days: 86_400_000, hours: 3_600_000, minutes: 60_000, seconds: 1_000 };
+
+const ISO_DURATION =
+  /^P(?=.)(?:(?<weeks>\d{1,6})W)?(?:(?<days>\d{1,6})D)?(?:T(?=\d)(?:(?<hours>\d{1,8})H)?(?:(?<minutes>\d{1,9})M)?(?:(?<seconds>\d{1,10}(?:[.,]\d{1,3})?)S)?)?$/;
+
+/** ISO-8601 outside, milliseconds inside. */
+export const Duration = new GraphQLScalarType<number, string>({
+  name: 'Duration',
+  description:
+    'A length of time, as ISO-8601 has it: `PT30S`, `PT24H`, `P7D`, down to milliseconds (`PT0.5S`). Years and months are refused, because they have no fixed length.',
+  specifiedByURL: 'https://www.iso.org/iso-8601-date-and-time-format.html',
+  serialize: (value) => {
+    if (typeof value === 'number' && Number.isFinite(value) && value >= 0) return printDuration(value);
+    throw new GraphQLError('A Duration is a number of milliseconds.');
+  },
+  parseValue: (value) => readDuration(value),
+  parseLiteral: (node) => readDuration(node.kind === Kind.STRING ? node.value : undefined, node),
+});
+
+/** Prints hours, minutes and seconds only: `PT24H` and not `P1D`, which daylight saving can make another length. */
+export function printDuration(durationMs: number): string {
+  const hours = Math.floor(durationMs / UNIT_MS.hours);
+  const minutes = Math.floor((durationMs % UNIT_MS.hours) / UNIT_MS.minutes);
+  const seconds = Math.round(durationMs % UNIT_MS.minutes) / 1_000;
+  const text = `${hours > 0 ? `${hours}H` : ''}${minutes > 0 ? `${minutes}M` : ''}${seconds > 0 ? `${seconds}S` : ''}`;
+  return `PT${text || '0S'}`;
+}
+
+/** Milliseconds; `undefined` for what is not a duration of fixed length. */
+export function parseDuration(text: string): number | undefined {
+  const parts = ISO_DURATION.exec(text)?.groups;
+  if (parts === undefined) return undefined;
+  return Object.entries(UNIT_MS).reduce(
+    (totalMs, [unit, unitMs]) => totalMs + Math.round(Number((parts[unit] ?? '0').replace(',', '.')) * unitMs),
+    0,
+  );
+}
+
+function readDuration(value: unknown, node?: ValueNode): number {
+  const durationMs = typeof value === 'string' ? parseDuration(value) : undefined;
+  if (durationMs !== undefined) return durationMs;
+  throw badInput('A Duration is written as ISO-8601 has it, without years and months, such as "PT30S".', node);
+}
+
+function badInput(message: string, node?: ValueNode): GraphQLError {
+  return new GraphQLError(message, {
+    ...(node !== undefined && { nodes: node }),
+    extensions: { code: 'BAD_USER_INPUT' },
+  });
+}
+
+/** A ready-made scalar under our name and description, whose refusals are the caller's to mend. */
+function renamed<Internal, External>(
+  scalar: GraphQLScalarType<Internal, External>,
+  { name, description }: { readonly name: string; readonly description: string },
+): GraphQLScalarType<Internal, External> {
+  const { parseValue, parseLiteral, serialize, specifiedByURL } = scalar;
+  return new GraphQLScalarType<Internal, External>({
+    name,
+    description,
+    specifiedByURL,
+    serialize,
+    parseValue: (value) => mendable(name, () => parseValue(value)),
+    parseLiteral: (node, variables) => mendable(name, () => parseLiteral(node, variables), node),
+  });
+}
+
+function mendable<T>(name: string, parse: () => T, node?: ValueNode): T {
+  try {
+    return parse();
+  } catch {
+    throw badInput(`This is not a ${name}.`, node);
+  }
+}

@@ -1,0 +1,126 @@
+import { ArgsType, Field, Float, ObjectType, registerEnumType } from 'type-graphql';
+import type { CallOutcome as CallOutcomeName } from '../../calls/call.entity.js';
+import type { CallStatistics, StatisticsBucket, StatisticsInterval as IntervalName } from '../../calls/statistics.js';
+import { DateTime } from '../scalars.js';
+import { CallOutcome } from './enums.js';
+
+export const StatisticsInterval = { MINUTE: 'MINUTE', HOUR: 'HOUR', DAY: 'DAY' } as const satisfies {
+  readonly [N in IntervalName]: N;
+};
+
+registerEnumType(StatisticsInterval, {
+  name: 'StatisticsInterval',
+  description: 'How long a bucket of statistics is.',
+  valuesConfig: {
+    MINUTE: { description: 'A minute; the last hour without a time of your own.' },
+    HOUR: { description: 'An hour; the last day without a time of your own.' },
+    DAY: { description: 'A day in UTC; the last 30 days without a time of your own.' },
+  },
+});
+
+/** How far back statistics go when nobody says. */
+const SPAN_MS: Readonly<Record<IntervalName, number>> = {
+  MINUTE: 3_600_000,
+  HOUR: 86_400_000,
+  DAY: 30 * 86_400_000,
+};
+
+@ArgsType()
+export class StatisticsArgs {
+  @Field(() => StatisticsInterval, { defaultValue: 'HOUR', description: 'How long each bucket is.' })
+  interval!: IntervalName;
+
+  @Field(() => DateTime, {
+    nullable: true,
+    description: 'From when on; without it an hour, a day or 30 days before the end, by the interval.',
+  })
+  from?: Date | null;
+
+  @Field(() => DateTime, { nullable: true, description: 'Until when, not included; without it now.' })
+  to?: Date | null;
+}
+
+/** The time that statistics are of. */
+export interface StatisticsTime {
+  readonly from: Date;
+  readonly to: Date;
+  readonly interval: IntervalName;
+}
+
+/** Fills in what was not given. */
+export function statisticsTime({ interval, from, to }: StatisticsArgs, nowMs: number): StatisticsTime {
+  const until = to ?? new Date(nowMs);
+  return { interval, from: from ?? new Date(until.getTime() - SPAN_MS[interval]), to: until };
+}
+
+@ObjectType('OutcomeCount', { description: 'How many calls had one outcome.' })
+export class OutcomeCountObject {
+  @Field(() => CallOutcome, { description: 'The outcome.' })
+  readonly outcome!: CallOutcomeName;
+
+  @Field(() => Float, { description: 'How many calls had it: a whole number.' })
+  readonly count!: number;
+}
+
+@ObjectType('StatisticsBucket', { description: 'The calls of one interval, by when they were received.' })
+export class StatisticsBucketObject implements StatisticsBucket {
+  @Field(() => DateTime, { description: 'When the interval begins, in UTC.' })
+  readonly start!: Date;
+
+  @Field(() => Float, { description: 'Accepted and rejected calls: a whole number.' })
+  readonly total!: number;
+
+  @Field(() => Float, { description: 'Calls of which all executions succeeded: a whole number.' })
+  readonly succeeded!: number;
+
+  @Field(() => Float, { description: 'Calls of which an execution did not succeed: a whole number.' })
+  readonly failed!: number;
+
+  @Field(() => Float, { description: 'Calls that were not accepted: a whole number.' })
+  readonly rejected!: number;
+
+  @Field(() => Float, { nullable: true, description: '95 of 100 calls that ended took no longer, in milliseconds.' })
+  readonly p95Ms!: number | null;
+}
+
+@ObjectType('CallStatistics', { description: 'How calls went in a time. Every call counts, accepted or rejected.' })
+export class CallStatisticsObject implements CallStatistics {
+  @Field(() => Float, { description: 'Accepted and rejected calls: a whole number.' })
+  readonly total!: number;
+
+  @Field(() => Float, { description: 'Calls of which all executions succeeded: a whole number.' })
+  readonly succeeded!: number;
+
+  @Field(() => Float, { description: 'Calls of which an execution did not succeed: a whole number.' })
+  readonly failed!: number;
+
+  @Field(() => Float, { description: 'Calls that were not accepted: a whole number.' })
+  readonly rejected!: number;
+
+  @Field(() => [OutcomeCountObject], { description: 'The total by outcome; outcomes that did not occur are left out.' })
+  readonly byOutcome!: CallStatistics['byOutcome'];
+
+  @Field(() => Float, {
+    nullable: true,
+    description: 'Half of the calls that ended took no longer, in milliseconds; at most 19 % too high.',
+  })
+  readonly p50Ms!: number | null;
+
+  @Field(() => Float, { nullable: true, description: '95 of 100 calls that ended took no longer, in milliseconds.' })
+  readonly p95Ms!: number | null;
+
+  @Field(() => Float, { nullable: true, description: '99 of 100 calls that ended took no longer, in milliseconds.' })
+  readonly p99Ms!: number | null;
+
+  @Field(() => Float, { description: 'Tokens that went into models: a whole number.' })
+  readonly promptTokens!: number;
+
+  @Field(() => Float, { description: 'Tokens that came out of models: a whole number.' })
+  readonly completionTokens!: number;
+
+  @Field(() => DateTime, { nullable: true, description: 'When the newest call came, whatever the time asked for.' })
+  readonly lastCalledAt!: Date | null;
+
+  @Field(() => [StatisticsBucketObject], { description: 'Every interval of the time, the empty ones too.' })
+  readonly buckets!: CallStatistics['buckets'];
+}

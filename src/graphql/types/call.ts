@@ -1,0 +1,59 @@
+import { Field, Int, ObjectType } from 'type-graphql';
+import type { CallSummary } from '../../calls/call-summary.js';
+import { formatId } from '../../lib/ids.js';
+import { connectionType } from '../connections.js';
+import { DateTime } from '../scalars.js';
+import { CallOutcome } from './enums.js';
+import { NodeObject } from './node.js';
+
+@ObjectType('Call', { description: 'One POST to a webhook.', implements: NodeObject })
+export class CallObject extends NodeObject {
+  constructor(readonly view: CallSummary) {
+    super(formatId('call', view.id));
+  }
+
+  @Field(() => DateTime, { description: 'When it came.' })
+  get receivedAt(): Date {
+    return this.view.receivedAt;
+  }
+
+  @Field(() => CallOutcome, { description: 'What became of it.' })
+  get outcome(): CallSummary['outcome'] {
+    return this.view.outcome;
+  }
+
+  @Field(() => Int, {
+    nullable: true,
+    description: 'The HTTP status that it was, or would be, answered with once ended.',
+  })
+  get httpStatus(): number | null {
+    return this.view.httpStatus;
+  }
+
+  @Field(() => Int, { nullable: true, description: 'Milliseconds from its coming until its last execution ended.' })
+  get durationMs(): number | null {
+    return this.view.durationMs;
+  }
+
+  @Field(() => DateTime, { nullable: true, description: 'When its last execution ended.' })
+  get finishedAt(): Date | null {
+    return this.view.finishedAt;
+  }
+
+  @Field(() => Boolean, { description: 'Whether it was sent by `testWebhook`.' })
+  get isTest(): boolean {
+    return this.view.isTest;
+  }
+
+  @Field(() => String, { nullable: true, description: "The caller's address." })
+  get sourceIp(): string | null {
+    return this.view.sourceIp || null; // a test comes from nowhere
+  }
+
+  @Field(() => String, { nullable: true, description: 'Why it was rejected.' })
+  get rejectionReason(): string | null {
+    return this.view.rejectionReason;
+  }
+}
+
+export const CallConnection = connectionType('Call', () => CallObject);

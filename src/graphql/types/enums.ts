@@ -1,0 +1,101 @@
+import { registerEnumType } from 'type-graphql';
+import type { UserRole } from '../../access/access.entities.js';
+import type { Dispatch as DispatchName, ExecutionMode as ExecutionModeName } from '../../calls/call-modes.js';
+import type { CallOutcome as CallOutcomeName } from '../../calls/call.entity.js';
+import type { ExecutionStatus as ExecutionStatusName } from '../../executions/states.js';
+import type { LimitScope as LimitScopeName } from '../../rate-limits/limit-scope.js';
+import type { AuthenticationMethod as AuthenticationMethodName } from '../../webhooks/webhook.entity.js';
+import type { WorkerKind as WorkerKindName } from '../../workers/worker.entities.js';
+
+/** An enum's values, each with its description; the compiler sees that none is missing. */
+type Described<Name extends string> = Readonly<Record<Name, string>>;
+
+function enumOf<Name extends string>(
+  name: string,
+  description: string,
+  values: Described<Name>,
+): { readonly [N in Name]: N } {
+  const names = Object.keys(values) as Name[];
+  const enumObject = Object.fromEntries(names.map((value) => [value, value])) as { [N in Name]: N };
+  const valuesConfig = Object.fromEntries(names.map((value) => [value, { description: values[value] }]));
+  registerEnumType(enumObject, {
+    name,
+    description,
+    valuesConfig: valuesConfig as Record<Name, { description: string }>,
+  });
+  return enumObject;
+}
+
+export const AuthenticationMethod = enumOf<AuthenticationMethodName>(
+  'AuthenticationMethod',
+  'How callers of a webhook prove that they may call it.',
+  {
+    SECRET_HEADER: 'The secret stands in a header, `X-Webhook-Secret` by default.',
+    HMAC_SIGNATURE:
+      'The hex HMAC-SHA256 of the raw body, keyed with the secret, stands in a header: `X-Webhook-Signature: sha256=…` by default.',
+    BEARER_TOKEN: 'The secret stands in `Authorization: Bearer …`.',
+    API_KEY: 'The secret stands in a header, `X-API-Key` by default.',
+    CUSTOM_HEADER: 'The secret stands in a header that the user names.',
+  },
+);
+
+export const ExecutionMode = enumOf<ExecutionModeName>(
+  'ExecutionMode',
+  'Whether a call is answered with the results or before them.',
+  {
+    SYNC: 'The response waits for the executions and carries their results.',
+    ASYNC: 'The response comes as soon as the call is stored, with the ids of its executions.',
+  },
+);
+
+export const Dispatch = enumOf<DispatchName>('Dispatch', 'How a call runs the several workers of a webhook.', {
+  PARALLEL: 'All at once.',
+  SEQUENTIAL: 'One after the other; the first failure skips the rest.',
+});
+
+export const ExecutionStatus = enumOf<ExecutionStatusName>('ExecutionStatus', 'Where an execution stands.', {
+  QUEUED: 'A job waits for a runner.',
+  WAITING: 'It waits for the worker before it, or for the moment of its next attempt.',
+  RUNNING: 'A runner runs it.',
+  SUCCEEDED: 'It ended with a result.',
+  FAILED: 'It ended with an error.',
+  CANCELED: 'It was canceled.',
+  TIMED_OUT: 'Its last attempt did not end within its timeout.',
+  SKIPPED: 'It never ran, because a worker before it failed.',
+});
+
+export const CallOutcome = enumOf<CallOutcomeName>('CallOutcome', 'What became of a call.', {
+  ACCEPTED: 'It is stored, and not all of its executions have ended.',
+  SUCCEEDED: 'All executions succeeded.',
+  FAILED: 'At least one execution did not succeed.',
+  REJECTED_AUTHENTICATION: 'The caller could not be authenticated.',
+  REJECTED_INACTIVE: 'The webhook was not active.',
+  REJECTED_MALFORMED: 'The body was not acceptable JSON.',
+  REJECTED_INPUT: "The body did not fit a worker's input schema.",
+  RATE_LIMITED: 'A rate limit was exhausted.',
+});
+
+/** The kinds of worker that can be run. */
+export const WorkerKind = enumOf<Extract<WorkerKindName, 'HTTP' | 'CODE'>>('WorkerKind', 'What a worker is.', {
+  HTTP: 'Calls an existing HTTP endpoint.',
+  CODE: "A TypeScript function from the operator's folder.",
+});
+
+export const RateLimitScope = enumOf<LimitScopeName>('RateLimitScope', 'Whose calls a rate limit counts together.', {
+  GLOBAL: 'All calls.',
+  USER: "The calls of one user's webhooks.",
+  WEBHOOK: 'The calls of one webhook.',
+});
+
+/** Shown in upper case, as GraphQL has it. */
+export const UserRoleEnum = enumOf<Uppercase<UserRole>>(
+  'UserRole',
+  'What a user may do; each role may do all that the ones below it may.',
+  {
+    OWNER: 'Everything.',
+    ADMIN: 'Also rate limits, tokens and seeing secrets.',
+    EDITOR: 'Also changes webhooks and workers.',
+    OPERATOR: 'Also tests webhooks.',
+    VIEWER: 'Reads.',
+  },
+);

@@ -1,0 +1,168 @@
+import { Field, ID, InputType, Int } from 'type-graphql';
+import type { Dispatch as DispatchName, ExecutionMode as ExecutionModeName } from '../../calls/call-modes.js';
+import type { AuthenticationMethod as AuthenticationMethodName } from '../../webhooks/webhook.entity.js';
+import { Duration, Json } from '../scalars.js';
+import { AuthenticationMethod, Dispatch, ExecutionMode } from './enums.js';
+
+@InputType('WebhookAuthenticationInput', { description: 'How callers of a webhook are to authenticate.' })
+export class WebhookAuthenticationInput {
+  @Field(() => AuthenticationMethod, { description: 'The method.' })
+  method!: AuthenticationMethodName;
+
+  @Field(() => String, {
+    nullable: true,
+    description: "The header that carries the credential; without it the method's own. CUSTOM_HEADER needs it.",
+  })
+  headerName?: string | null;
+
+  @Field(() => String, {
+    nullable: true,
+    description: "What stands before the credential; without it the method's own, empty for nothing.",
+  })
+  headerPrefix?: string | null;
+
+  @Field(() => String, {
+    nullable: true,
+    description: 'A secret that the sender made, 16 to 4,096 printable ASCII characters; without it a new one is made.',
+  })
+  secret?: string | null;
+}
+
+@InputType('CreateWebhookInput', { description: 'What a new webhook is to be.' })
+export class CreateWebhookInput {
+  @Field(() => String, { description: 'A name, 1 to 200 characters.' })
+  name!: string;
+
+  @Field(() => String, { nullable: true, description: 'What it is for, at most 2,000 characters.' })
+  description?: string | null;
+
+  @Field(() => [ID], { description: 'The workers that each call runs, 1 to 20, in the order of running.' })
+  workerIds!: string[];
+
+  @Field(() => ExecutionMode, { defaultValue: 'ASYNC', description: 'Whether its callers wait for the results.' })
+  executionMode!: ExecutionModeName;
+
+  @Field(() => Dispatch, { defaultValue: 'PARALLEL', description: 'How it runs several workers.' })
+  dispatch!: DispatchName;
+
+  @Field(() => Boolean, { defaultValue: true, description: 'Whether it takes calls from the start.' })
+  active!: boolean;
+
+  @Field(() => Duration, {
+    nullable: true,
+    description: "How long a sync call waits, 1 ms to 5 minutes; without it the installation's setting.",
+  })
+  syncTimeout?: number | null;
+
+  @Field(() => WebhookAuthenticationInput, { description: 'How its callers authenticate.' })
+  authentication!: WebhookAuthenticationInput;
+}
+
+@InputType('UpdateWebhookInput', { description: 'What to change of a webhook. What is left out stays as it is.' })
+export class UpdateWebhookInput {
+  @Field(() => ID, { description: "The webhook's id." })
+  id!: string;
+
+  @Field(() => Int, {
+    nullable: true,
+    description: 'The version that you have seen: when there is a newer one, nothing changes (CONFLICT).',
+  })
+  expectedVersion?: number | null;
+
+  @Field(() => String, { nullable: true, description: 'Another name.' })
+  name?: string | null;
+
+  @Field(() => String, { nullable: true, description: 'Another description; null for none.' })
+  description?: string | null;
+
+  @Field(() => [ID], { nullable: true, description: 'Other workers, in the order of running.' })
+  workerIds?: string[] | null;
+
+  @Field(() => ExecutionMode, { nullable: true, description: 'Whether its callers wait for the results.' })
+  executionMode?: ExecutionModeName | null;
+
+  @Field(() => Dispatch, { nullable: true, description: 'How it runs several workers.' })
+  dispatch?: DispatchName | null;
+
+  @Field(() => Boolean, { nullable: true, description: 'Whether it takes calls.' })
+  active?: boolean | null;
+
+  @Field(() => Duration, {
+    nullable: true,
+    description: "How long a sync call waits; null for the installation's setting.",
+  })
+  syncTimeout?: number | null;
+
+  @Field(() => WebhookAuthenticationInput, {
+    nullable: true,
+    description:
+      'How its callers authenticate, as a whole. The present secrets stay valid, unless a secret is given: that takes their place at once.',
+  })
+  authentication?: WebhookAuthenticationInput | null;
+}
+
+/** Which webhook a mutation is for. */
+export interface WebhookInput {
+  id: string;
+  expectedVersion?: number | null;
+}
+
+/** Each mutation has a type of its own, so that it can grow by itself. */
+function webhookInput(typeName: string, description: string): new () => WebhookInput {
+  @InputType(typeName, { description })
+  class Input implements WebhookInput {
+    @Field(() => ID, { description: "The webhook's id." })
+    id!: string;
+
+    @Field(() => Int, {
+      nullable: true,
+      description: 'The version that you have seen: when there is a newer one, nothing changes (CONFLICT).',
+    })
+    expectedVersion?: number | null;
+  }
+  return Input;
+}
+
+export const ActivateWebhookInput = webhookInput('ActivateWebhookInput', 'Which webhook to activate.');
+export const DeactivateWebhookInput = webhookInput('DeactivateWebhookInput', 'Which webhook to deactivate.');
+export const DeleteWebhookInput = webhookInput('DeleteWebhookInput', 'Which webhook to delete.');
+
+@InputType('RevealWebhookSecretInput', { description: "Which webhook's secret to show." })
+export class RevealWebhookSecretInput {
+  @Field(() => ID, { description: "The webhook's id." })
+  id!: string;
+}
+
+@InputType('RegenerateWebhookSecretInput', { description: "Which webhook's secret to replace." })
+export class RegenerateWebhookSecretInput {
+  @Field(() => ID, { description: "The webhook's id." })
+  id!: string;
+}
+
+@InputType('RotateWebhookSecretInput', { description: 'How to rotate a secret.' })
+export class RotateWebhookSecretInput {
+  @Field(() => ID, { description: "The webhook's id." })
+  id!: string;
+
+  @Field(() => Duration, {
+    defaultValue: 86_400_000,
+    nullable: true,
+    description: 'How long the secret that is active now stays valid, at most 30 days; PT0S ends it at once.',
+  })
+  overlap?: number | null;
+
+  @Field(() => String, { nullable: true, description: 'A secret that the sender made; without it a new one is made.' })
+  secret?: string | null;
+}
+
+@InputType('TestWebhookInput', { description: 'A call to try a webhook with.' })
+export class TestWebhookInput {
+  @Field(() => ID, { description: "The webhook's id." })
+  id!: string;
+
+  @Field(() => Json, { description: 'The body to send.' })
+  payload!: unknown;
+
+  @Field(() => Json, { nullable: true, description: 'More headers: an object of names and texts.' })
+  headers?: unknown;
+}

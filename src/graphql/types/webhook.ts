@@ -1,0 +1,112 @@
+import { Field, ID, Int, ObjectType } from 'type-graphql';
+import { formatId } from '../../lib/ids.js';
+import type { AuthenticationView, SecretVersionView, WebhookView } from '../../webhooks/manage/webhook-view.js';
+import { connectionType } from '../connections.js';
+import { DateTime, Duration } from '../scalars.js';
+import { AuthenticationMethod, Dispatch, ExecutionMode } from './enums.js';
+import { NodeObject } from './node.js';
+
+@ObjectType('WebhookAuthentication', { description: 'How callers of a webhook authenticate, defaults filled in.' })
+export class WebhookAuthenticationObject implements AuthenticationView {
+  @Field(() => AuthenticationMethod, { description: 'The method.' })
+  readonly method!: AuthenticationView['method'];
+
+  @Field(() => String, { description: 'The header that carries the credential.' })
+  readonly headerName!: string;
+
+  @Field(() => String, { description: 'What stands before the credential in that header; often nothing.' })
+  readonly headerPrefix!: string;
+}
+
+@ObjectType('WebhookSecret', { description: 'One secret of a webhook, without its text.' })
+export class WebhookSecretObject {
+  @Field(() => ID, { description: 'The id of this secret.' })
+  readonly id: string;
+
+  @Field(() => String, { description: 'The end of the secret, by which its owner knows it again.' })
+  readonly hint: string;
+
+  @Field(() => DateTime, { description: 'When it was made.' })
+  readonly createdAt: Date;
+
+  @Field(() => DateTime, { nullable: true, description: 'When it ends or ended; null while it is the active one.' })
+  readonly expiresAt: Date | null;
+
+  @Field(() => DateTime, { nullable: true, description: 'When a call last used it, to within some seconds.' })
+  readonly lastUsedAt: Date | null;
+
+  constructor(view: SecretVersionView) {
+    this.id = formatId('secretVersion', view.id);
+    this.hint = view.hint;
+    this.createdAt = view.createdAt;
+    this.expiresAt = view.expiresAt;
+    this.lastUsedAt = view.lastUsedAt;
+  }
+}
+
+@ObjectType('Webhook', { description: 'A configured ingress endpoint.', implements: NodeObject })
+export class WebhookObject extends NodeObject {
+  constructor(readonly view: WebhookView) {
+    super(formatId('webhook', view.id));
+  }
+
+  @Field(() => String, { description: 'Its name.' })
+  get name(): string {
+    return this.view.name;
+  }
+
+  @Field(() => String, { nullable: true, description: 'What it is for.' })
+  get description(): string | null {
+    return this.view.description;
+  }
+
+  @Field(() => Boolean, { description: 'Whether it takes calls.' })
+  get active(): boolean {
+    return this.view.active;
+  }
+
+  @Field(() => ExecutionMode, { description: 'Whether its callers wait for the results.' })
+  get executionMode(): WebhookView['executionMode'] {
+    return this.view.executionMode;
+  }
+
+  @Field(() => Dispatch, { description: 'How it runs several workers.' })
+  get dispatch(): WebhookView['dispatch'] {
+    return this.view.dispatch;
+  }
+
+  @Field(() => Duration, {
+    nullable: true,
+    description: "How long a sync call waits for its results; null for the installation's setting.",
+  })
+  get syncTimeout(): number | null {
+    return this.view.syncTimeoutMs;
+  }
+
+  @Field(() => WebhookAuthenticationObject, { description: 'How its callers authenticate.' })
+  get authentication(): WebhookAuthenticationObject {
+    return this.view.authentication;
+  }
+
+  @Field(() => [WebhookSecretObject], { description: 'Its ten newest secrets, the newest first; ended ones too.' })
+  get secrets(): WebhookSecretObject[] {
+    return this.view.secrets.map((secret) => new WebhookSecretObject(secret));
+  }
+
+  @Field(() => Int, { description: 'Goes up with every change; for `expectedVersion`.' })
+  get version(): number {
+    return this.view.version;
+  }
+
+  @Field(() => DateTime, { description: 'When it was made.' })
+  get createdAt(): Date {
+    return this.view.createdAt;
+  }
+
+  @Field(() => DateTime, { description: 'When it was last changed.' })
+  get updatedAt(): Date {
+    return this.view.updatedAt;
+  }
+}
+
+export const WebhookConnection = connectionType('Webhook', () => WebhookObject);

@@ -1,0 +1,117 @@
+import { createHmac } from 'node:crypto';
+import { requirePermission } from '../../access/permissions.js';
+import type { Principal } from '../../access/principal.js';
+import { AppError } from '../../errors.js';
+import { formatId } from '../../lib/ids.js';
+import { type Outcome, refused, succeeded, type UserError } from '../../lib/user-error.js';
+import { isValid } from '../../secrets/plan-rotation.js';
+import { openSecret, readSecretVersions, rotatable, type SecretDeps } from '../../secrets/secret-versions.js';
+import type { IncomingCall } from '../accept-outcome.js';
+import type { AuthenticationView } from './webhook-view.js';
+import { readChangedWebhook } from './webhook-view.js';
+
+export interface TestCallInput {
+  /** A UUID. */
+  readonly webhookId: string;
+  /** The body, as a JSON value. */
+  readonly payload: unknown;
+  /** More headers: an object of names and texts. */
+  readonly headers?: unknown;
+}
+
+/** A test call, ready for the ingress. */
+export interface PreparedTestCall {
+  /** With the newest secret that is valid in it: for the ingress only. */
+  readonly incoming: IncomingCall;
+  readonly authentication: AuthenticationView;
+  readonly body: string;
+  /** The headers that were asked for. */
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+const HEADERS_MAX = 50;
+const VALUE_CHARACTERS_MAX = 4_096;
+
+/** They frame the body or belong to the connection, so the ingress gets them from the transport alone. */
+const FRAMING_HEADERS = new Set(['connection', 'content-encoding', 'content-length', 'host', 'transfer-encoding']);
+
+/**
+ * Makes a call to a webhook as its sender would, signed with the newest secret that is valid. Whoever tests sees the
+ * answer, never the secret.
+ *
+ * @throws AppError UNAUTHENTICATED, FORBIDDEN, NOT_FOUND.
+ */
+export async function prepareTestCall(
+  deps: SecretDeps,
+  principal: Principal | undefined,
+  { webhookId, payload, headers: given }: TestCallInput,
+): Promise<Outcome<PreparedTestCall>> {
+  requirePermission(principal, 'webhooks:test');
+  const em = deps.database.em();
+  const there = await em.execute<unknown[]>('select 1 from webhooks where id = ? and deleted_at is null', [webhookId]);
+  if (there.length === 0) throw new AppError('NOT_FOUND', 'There is no such webhook.');
+  const { authentication } = await readChangedWebhook(em, webhookId);
+
+  const headers = readHeaders(given);
+  if (headers === undefined) {
+    return refused({ field: ['headers'], message: 'Headers are an object of names and texts.', code: 'INVALID' });
+  }
+  const userErrors = headerFaults(headers, authentication);
+  if (userErrors.length > 0) return { ok: false, userErrors };
+
+  const versions = await readSecretVersions(em, webhookId);
+  const valid = versions.find((row) => isValid(rotatable(row), deps.clock.nowMs()));
+  if (valid === undefined) throw new AppError('NOT_FOUND', 'There is no such webhook.');
+  const body = JSON.stringify(payload);
+  const { headerName, headerPrefix } = authentication;
+  const credential = headerPrefix + credentialOf(authentication, openSecret(deps.keyring, valid), body);
+  const typed = Object.keys(headers).some((name) => name.toLowerCase() === 'content-type');
+  const incoming: IncomingCall = {
+    webhookId: formatId('webhook', webhookId),
+    rawHeaders: [
+      ...(typed ? [] : ['Content-Type', 'application/json']),
+      ...Object.entries(headers).flat(),
+      headerName,
+      credential,
+    ],
+    body: Buffer.from(body),
+    sourceIp: '',
+    isTest: true,
+  };
+  return succeeded({ incoming, authentication, body, headers });
+}
+
+function credentialOf({ method }: AuthenticationView, secret: string, body: string): string {
+  return method === 'HMAC_SIGNATURE' ? createHmac('sha256', secret).update(body).digest('hex') : secret;
+}
+
+function readHeaders(given: unknown): Record<string, string> | undefined {
+  if (given === undefined || given === null) return {};
+  if (typeof given !== 'object' || Array.isArray(given)) return undefined;
+  const entries = Object.entries(given as Record<string, unknown>);
+  if (!entries.every((entry): entry is [string, string] => typeof entry[1] === 'string')) return undefined;
+  return Object.fromEntries(entries);
+}
+
+function headerFaults(headers: Readonly<Record<string, string>>, { headerName }: AuthenticationView): UserError[] {
+  const entries = Object.entries(headers);
+  if (entries.length > HEADERS_MAX) {
+    return [{ field: ['headers'], message: `A test has at most ${HEADERS_MAX} headers.`, code: 'TOO_MANY' }];
+  }
+  return entries.flatMap(([name, value]) => {
+    const field = ['headers', name];
+    const lower = name.toLowerCase();
+    // RFC 9110: 5.6.2 for names, 5.5 for values
+    if (!/^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}$/.test(name)) {
+      return [{ field, message: 'This is no name for a header.', code: 'INVALID_HEADER_NAME' }];
+    }
+    if (lower === headerName.toLowerCase() || FRAMING_HEADERS.has(lower)) {
+      return [{ field, message: `The header ${name} is set by Workhook.`, code: 'RESERVED_HEADER' }];
+    }
+    if (value.length > VALUE_CHARACTERS_MAX || !/^(?:[!-~](?:[ -~]*[!-~])?)?$/.test(value)) {
+      const message = `A header's text is at most ${VALUE_CHARACTERS_MAX} printable ASCII characters, without a space at either end.`;
+      return [{ field, message, code: 'INVALID_CHARACTERS' }];
+    }
+    return [];
+  });
+}
