@@ -136,6 +136,7 @@ describe('RejectedCallRecorder', () => {
     const recorder = startRecorder();
     const odd = { reason: 'worker-a /\0: bad', requestHeaders: { 'x-odd': '\0\ud800' } };
     recorder.record(rejected(webhookId, { ...odd, body: Buffer.alloc(200_000, 0) }));
+    nowMs += 1; // rows of one millisecond have no order
     recorder.record(rejected(webhookId));
     await recorder.close();
     const [large, small] = await storedRows(webhookId);
@@ -162,9 +163,9 @@ describe('RejectedCallRecorder', () => {
     const webhookId = newRandomUuid();
     const failed = Promise.withResolvers<void>();
     const recorder = startRecorder({
-      query: async (config: pg.QueryConfig) => {
+      query: async <Row extends pg.QueryResultRow>(statement: string | pg.QueryConfig, values?: unknown[]) => {
         try {
-          return await pool.query(config);
+          return await pool.query<Row>(statement, values);
         } catch (error) {
           failed.resolve();
           throw error;
