@@ -64,11 +64,16 @@ export class GroupCommit<Item, Result> {
   async #run(): Promise<void> {
     // Let the requests that arrived in the same turn of the event loop join the first batch.
     await new Promise<void>((resolve) => setImmediate(resolve));
+    let settle = (): void => undefined;
     while (this.#waiting.length > 0) {
       const batch = this.#takeBatch();
-      if (batch.length > 0) await this.#commit(batch);
+      const committing = batch.length > 0 ? this.#commit(batch) : undefined;
+      // What was committed is answered while the next transaction is already on its way.
+      settle();
+      settle = (await committing) ?? ((): void => undefined);
     }
     this.#committing = undefined;
+    settle();
   }
 
   #takeBatch(): Waiting<Item, Result>[] {
@@ -82,16 +87,18 @@ export class GroupCommit<Item, Result> {
     return batch;
   }
 
-  async #commit(batch: readonly Waiting<Item, Result>[]): Promise<void> {
+  /** @returns what tells the items how it went, for the caller to call. */
+  async #commit(batch: readonly Waiting<Item, Result>[]): Promise<() => void> {
     try {
       const results = await this.#options.commit(batch.map((waiting) => waiting.item));
-      batch.forEach((waiting, i) => waiting.resolve(results[i]!));
+      return () => batch.forEach((waiting, i) => waiting.resolve(results[i]!));
     } catch (error) {
       if (batch.length === 1 || !this.#options.isItemFault(error)) {
-        for (const waiting of batch) waiting.reject(error);
-        return;
+        return () => batch.forEach((waiting) => waiting.reject(error));
       }
-      for (const waiting of batch) await this.#commit([waiting]);
+      const settles: (() => void)[] = [];
+      for (const waiting of batch) settles.push(await this.#commit([waiting]));
+      return () => settles.forEach((settle) => settle());
     }
   }
 }
