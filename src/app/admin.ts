@@ -15,8 +15,14 @@ export interface BuildAdminOptions {
   readonly publicUrl: () => string;
 }
 
+export interface Admin {
+  readonly routes: AdminOptions;
+  /** Closes the WebSockets: the HTTP server waits for all its connections. */
+  readonly drain: () => Promise<void>;
+}
+
 /** Puts together what the HTTP server mounts for the role `admin`: GraphQL and signing in. */
-export function buildAdmin(stack: AsyncDisposableStack, parts: Parts, options: BuildAdminOptions): AdminOptions {
+export function buildAdmin(stack: AsyncDisposableStack, parts: Parts, options: BuildAdminOptions): Admin {
   const { config, log, clock, database, hub, keyring, authenticator } = parts;
   const { pool } = database;
   const graphql = createGraphql({
@@ -37,13 +43,16 @@ export function buildAdmin(stack: AsyncDisposableStack, parts: Parts, options: B
   });
   stack.adopt(graphql, (it) => it.close());
   return {
-    graphql: graphql.middleware,
-    upgrade: graphql.upgrade,
-    signIn: {
-      exchangeLoginToken: (token) => exchangeLoginToken(pool, token),
-      endSession: (token) => endSession(pool, token),
-      homePath: '/graphql',
+    routes: {
+      graphql: graphql.middleware,
+      upgrade: graphql.upgrade,
+      signIn: {
+        exchangeLoginToken: (token) => exchangeLoginToken(pool, token),
+        endSession: (token) => endSession(pool, token),
+        homePath: undefined,
+      },
     },
+    drain: () => graphql.drain(),
   };
 }
 
@@ -56,5 +65,5 @@ async function sendTestCall(parts: Parts, options: BuildAdminOptions, incoming: 
     nowMs: parts.clock.nowMs(),
     signLink: (path) => options.links.sign(path),
   });
-  return { status, body, callId: 'call' in outcome ? outcome.call.callId : undefined };
+  return { status, body: body.toString(), callId: 'call' in outcome ? outcome.call.callId : undefined };
 }

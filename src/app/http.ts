@@ -1,17 +1,18 @@
 import type { Registry } from 'prom-client';
 import { pendingMigrations } from '../db/migrator.js';
 import { retentionHorizonMs } from '../db/partitions.js';
-import { type AdminOptions, createHttp } from '../http/http.js';
+import { createHttp } from '../http/http.js';
 import type { HttpServer } from '../http/server.js';
 import type { LinkSigner } from '../http/signed-link.js';
 import { verifyReader } from '../webhooks/verify-reader.js';
+import type { Admin } from './admin.js';
 import type { Ingress } from './ingress.js';
 import type { Parts } from './parts.js';
 
 export interface BuildHttpOptions {
   readonly ingress: Ingress;
   /** Absent without the role `admin`. */
-  readonly admin: AdminOptions | undefined;
+  readonly admin: Admin | undefined;
   readonly links: LinkSigner;
   readonly metrics: Registry;
   /** Whether the process is on its way down. */
@@ -43,7 +44,7 @@ export function buildHttp(parts: Parts, { ingress, admin, links, metrics, draini
       retentionHorizonMs: () => retentionHorizonMs(clock.nowMs(), config.retentionDays),
       verifyWebhookCredential: (webhookId, rawHeaders) => verifyReader({ webhooks, clock }, webhookId, rawHeaders),
     },
-    admin,
+    admin: admin?.routes,
     clock,
     log,
   });

@@ -1,6 +1,7 @@
 import { RejectedCallRecorder } from '../calls/rejected-calls.js';
 import { type CallToStore, isCallFault, storeCalls, type StoreResult } from '../calls/store-calls.js';
 import { openPool } from '../db/database.js';
+import { HeldClient } from '../db/held-client.js';
 import { AppError } from '../errors.js';
 import { beginWait } from '../executions/wait-for.js';
 import { GroupCommit } from '../lib/group-commit.js';
@@ -10,8 +11,8 @@ import { AcceptCall } from '../webhooks/accept-call.js';
 import { WebhookCache } from '../webhooks/webhook-cache.js';
 import type { Parts } from './parts.js';
 
-/** One commit in flight, and one connection in reserve for when the first breaks. */
-const ACCEPT_CONNECTIONS = 2;
+/** One for the commit in flight, the others to look webhooks up. */
+const ACCEPT_CONNECTIONS = 3;
 
 /** When a full queue is worth trying again. */
 const OVERLOADED_RETRY_MS = 1_000;
@@ -38,9 +39,10 @@ export function buildIngress(stack: AsyncDisposableStack, parts: Parts): Ingress
     recorder.close(),
   );
   const secretUsage = stack.adopt(new SecretUsage({ sql: database.pool, clock, log }), (usage) => usage.close());
+  const commits = stack.adopt(new HeldClient(pool), (client) => client.close());
   const groupCommit = stack.adopt(
     new GroupCommit<CallToStore, StoreResult>({
-      commit: (calls) => storeCalls(pool, shard, calls),
+      commit: (calls) => storeCalls(commits, shard, calls),
       batchItemsMax: config.accept.batchMax,
       waitingItemsMax: config.accept.queueMax,
       waitMsMax: config.accept.waitMsMax,
@@ -48,7 +50,7 @@ export function buildIngress(stack: AsyncDisposableStack, parts: Parts): Ingress
       isItemFault: isCallFault,
       clock,
     }),
-    (commits) => commits.close(),
+    (it) => it.close(),
   );
   const accept = new AcceptCall({
     webhooks,

@@ -88,6 +88,7 @@ async function build(stack: AsyncDisposableStack, { config, log, onFatal }: Star
   stack.defer(async () => {
     draining = true;
     ingress.accept.releaseWaits();
+    await admin?.drain();
     await http.close(config.shutdownTimeoutMs);
   });
   const url = urlOf(address);

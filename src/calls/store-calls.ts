@@ -1,4 +1,4 @@
-import type pg from 'pg';
+import type { Sql } from '../db/database.js';
 import { codeOf } from '../errors.js';
 import type { DomainEvent } from '../events/event.js';
 import { CHANNEL, encodeEvents } from '../events/wire.js';
@@ -88,11 +88,11 @@ const STORE = `
  * @returns a result a call, in the order given.
  */
 export async function storeCalls(
-  pool: pg.Pool,
+  sql: Sql,
   shard: number,
   calls: readonly CallToStore[],
 ): Promise<readonly StoreResult[]> {
-  const { rows } = await pool.query<{ stale: number[] }>({
+  const { rows } = await sql.query<{ stale: number[] }>({
     name: 'store-calls',
     text: STORE,
     values: parametersOf(calls, shard),
