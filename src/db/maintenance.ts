@@ -42,7 +42,7 @@ export function startMaintenance(options: MaintenanceOptions): Maintenance {
 }
 
 /**
- * One round, in one transaction for each half, so that partitions that can't be dropped now don't prevent new ones.
+ * One round; each half commits by itself, so that partitions that can't be dropped now don't prevent new ones.
  *
  * @returns false when another process is at it.
  */

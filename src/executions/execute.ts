@@ -44,7 +44,7 @@ export function createExecuteHandler(options: ExecuteOptions): JobHandler {
   const running = new Set<string>();
 
   const runOne = async (executionId: string, context: JobContext): Promise<void> => {
-    const taken = await leases.take({ executionId, runnerId: context.runnerId });
+    const taken = await leases.take({ executionId, runnerId: context.runnerId }, context.signal);
     if (taken.type === 'done') return;
     if (taken.type === 'busy') throw new TryLater('Another runner has it.');
     const { lease } = taken;

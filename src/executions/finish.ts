@@ -179,7 +179,9 @@ function parametersOf(finishes: readonly Finish[], shard: number): unknown[] {
     startAt.push(at);
     endAt.push((at += payload.length));
   }
-  const ranges = inOrder.map(({ lease }) => (lease.dispatch === 'SEQUENTIAL' ? millisecondRange(lease.executionId) : null));
+  const ranges = inOrder.map(({ lease }) =>
+    lease.dispatch === 'SEQUENTIAL' ? millisecondRange(lease.executionId) : null,
+  );
   const sequential = ranges.filter((range) => range !== null);
   return [
     Buffer.concat(payloads),

@@ -3,6 +3,7 @@ import { AppError } from '../errors.js';
 import { backoffMs } from '../lib/backoff.js';
 import type { Clock } from '../lib/clock.js';
 import { GroupCommit } from '../lib/group-commit.js';
+import { newRandomUuid } from '../lib/ids.js';
 import type { Logger } from '../lib/logger.js';
 import { RunnerLost } from '../queue/job-context.js';
 import { type Finish, type FinishResult, finishExecutions } from './finish.js';
@@ -45,8 +46,13 @@ export class LeaseDesk {
     this.#finishes = new GroupCommit({ ...shared, commit: (batch) => finishExecutions(pool, shard, batch) });
   }
 
-  take(request: LeaseRequest): Promise<LeaseResult> {
-    return this.#leases.add(request);
+  /**
+   * Takes a lease. While the database is away it keeps trying, under the same token, until the signal aborts: given
+   * back to the queue, the job would wait for the queue's backoff and count as failed.
+   */
+  take(request: Omit<LeaseRequest, 'token'>, signal: AbortSignal): Promise<LeaseResult> {
+    const withToken = { ...request, token: newRandomUuid() };
+    return this.#persist(() => this.#leases.add(withToken), request.executionId, 0, signal);
   }
 
   /**
@@ -57,24 +63,34 @@ export class LeaseDesk {
    *
    * @throws what PostgreSQL said when the result is not JSON (SQLSTATE class 22), or when it was given up.
    */
-  async finish(finish: Finish, signal: AbortSignal): Promise<FinishResult> {
-    const { clock, log } = this.#options;
-    let lastTryMs = Infinity;
-    for (let attempt = 1; ; attempt += 1) {
-      try {
-        return await this.#finishes.add(finish);
-      } catch (error) {
-        if (signal.aborted && lastTryMs === Infinity) lastTryMs = clock.monotonicMs() + LAST_TRIES_MS;
-        const lost = signal.reason instanceof RunnerLost;
-        if (isItemFault(error) || lost || clock.monotonicMs() >= lastTryMs) throw error;
-        log.warn({ err: error, executionId: finish.lease.executionId }, 'an end could not be written yet');
-        await pause(backoffMs(attempt, RETRY), signal);
-      }
-    }
+  finish(finish: Finish, signal: AbortSignal): Promise<FinishResult> {
+    return this.#persist(() => this.#finishes.add(finish), finish.lease.executionId, LAST_TRIES_MS, signal);
   }
 
   async close(): Promise<void> {
     await Promise.all([this.#leases.close(), this.#finishes.close()]);
+  }
+
+  /** @param lastTriesMs how long it may go on after the signal aborted, unless the runner is lost. */
+  async #persist<T>(
+    write: () => Promise<T>,
+    executionId: string,
+    lastTriesMs: number,
+    signal: AbortSignal,
+  ): Promise<T> {
+    const { clock, log } = this.#options;
+    let untilMs = Infinity;
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await write();
+      } catch (error) {
+        if (signal.aborted && untilMs === Infinity) untilMs = clock.monotonicMs() + lastTriesMs;
+        const lost = signal.reason instanceof RunnerLost;
+        if (isItemFault(error) || lost || clock.monotonicMs() >= untilMs) throw error;
+        log.warn({ err: error, executionId }, 'a lease or an end could not be written yet');
+        await pause(backoffMs(attempt, RETRY), signal);
+      }
+    }
   }
 }
 

@@ -2,7 +2,6 @@ import type pg from 'pg';
 import type { Dispatch } from '../calls/call-modes.js';
 import { codeOf } from '../errors.js';
 import { executionChangedSql, notifySql } from '../events/wire-sql.js';
-import { newRandomUuid } from '../lib/ids.js';
 import { asJsonText, type JsonText } from '../lib/json-text.js';
 import { isTerminal, type ExecutionStatus } from './states.js';
 
@@ -25,6 +24,8 @@ export interface Lease {
 export interface LeaseRequest {
   readonly executionId: string;
   readonly runnerId: string;
+  /** A new random UUID. Asked again with the same one, after an answer that was lost, the attempt counts once. */
+  readonly token: string;
 }
 
 /** `done`: it is terminal or no more. `busy`: a living runner has it. */
@@ -50,7 +51,7 @@ const LEASE = `
   ),
   leased as (
     update executions e set
-      status = 'RUNNING', attempt = e.attempt + 1, lease_token = r.token, leased_by = r.runner, error = null,
+      status = 'RUNNING', attempt = e.attempt + (e.lease_token is distinct from r.token)::integer, lease_token = r.token, leased_by = r.runner, error = null,
       worker_version = coalesce(e.worker_version, (select current_version from workers w where w.id = e.worker_id)),
       started_at = coalesce(e.started_at, now()), last_event_seq = e.last_event_seq + 1
     from requested r
@@ -86,27 +87,32 @@ interface LeasedRow {
 /** Why the others were not leased; asked only when there are such. */
 const STATUS = 'select id, status from executions where id = any($1::uuid[])';
 
-/** Takes leases for executions that this process is not running, each under a new token; a result for each, in order. */
+/** Takes leases for executions that this process is not running; a result for each, in order. */
 export async function takeLeases(pool: pg.Pool, requests: readonly LeaseRequest[]): Promise<readonly LeaseResult[]> {
   const ids = requests.map((request) => request.executionId);
-  const tokens = new Map(ids.map((id) => [id, newRandomUuid()]));
   const inOrder = requests.toSorted(byExecutionId);
   const { rows } = await pool.query<LeasedRow>({
     name: 'take-leases',
     text: LEASE,
     values: [
       inOrder.map(({ executionId }) => executionId),
-      inOrder.map(({ executionId }) => tokens.get(executionId)),
+      inOrder.map(({ token }) => token),
       inOrder.map(({ runnerId }) => runnerId),
     ],
   });
   const leased = new Map(rows.map((row) => [row.id, row]));
-  const live = leased.size < ids.length ? await liveExecutions(pool, ids.filter((id) => !leased.has(id))) : new Set();
-  return ids.map((id): LeaseResult => {
+  const live =
+    leased.size < ids.length
+      ? await liveExecutions(
+          pool,
+          ids.filter((id) => !leased.has(id)),
+        )
+      : new Set();
+  return requests.map(({ executionId: id, token }): LeaseResult => {
     const row = leased.get(id);
     if (row === undefined) return { type: live.has(id) ? 'busy' : 'done' };
     const { id: executionId, input, ...rest } = row;
-    return { type: 'leased', lease: { executionId, token: tokens.get(id)!, input: asJsonText(input), ...rest } };
+    return { type: 'leased', lease: { executionId, token, input: asJsonText(input), ...rest } };
   });
 }
 

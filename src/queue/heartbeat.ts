@@ -9,6 +9,8 @@ export interface HeartbeatOptions {
   readonly registration: RunnerRegistration;
   /** Called when this runner was declared dead, before it registers anew: what runs has to be dropped. */
   readonly onLost: () => void;
+  /** Called after every beat: what else has to be looked after in the database. */
+  readonly onBeat?: () => Promise<void>;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -45,12 +47,13 @@ export class Heartbeat {
 
   /** Beats now, and rescues when it may. Exposed so that a test need not wait. */
   async beat(): Promise<void> {
-    const { sql, registration, onLost, clock, log } = this.#options;
+    const { sql, registration, onLost, onBeat, clock, log } = this.#options;
     if ((await registration.beat()) === 'lost') {
       log.warn({ runnerId: registration.id }, 'this runner was declared dead while it was paused or cut off');
       onLost();
       await registration.register();
     }
+    await onBeat?.();
     const nowMs = clock.monotonicMs();
     if (nowMs - this.#lastBeatMs > RUNNER_SILENT_MS_MAX / 2) this.#steadySinceMs = nowMs;
     this.#lastBeatMs = nowMs;

@@ -1,13 +1,15 @@
-import { EventEmitter } from 'node:events';
-import { Logger as QueueLogger, run, type Runner, type TaskList, type WorkerEvents } from 'graphile-worker';
+import { Logger as QueueLogger, runTaskList, type TaskList } from 'graphile-worker';
 import type pg from 'pg';
 import type { Logger } from '../lib/logger.js';
+import { steadyPool } from './steady-pool.js';
 
 export interface JobPoolOptions {
   readonly pool: pg.Pool;
   readonly tasks: TaskList;
   /** Jobs at once. */
   readonly concurrency: number;
+  /** Called when a claim may have gone through without an answer: jobs may be locked that nobody runs. */
+  readonly onClaimLost: () => void;
   readonly log: Logger;
 }
 
@@ -19,6 +21,8 @@ export interface JobPool {
   readonly ended: Promise<void>;
   /** Takes no more jobs, gives back those that it only holds, and lets the running ones end. */
   stop(): void;
+  /** Stops waiting for the database. What ran is lost to it; it may never end. */
+  readonly abandon: () => void;
 }
 
 /**
@@ -35,35 +39,31 @@ const JOB_TTL_MS = 250;
 const POLL_INTERVAL_MS = 1_000;
 const BATCH_DELAY_MS = 0;
 
-/** Starts a pool of graphile-worker on our connections, without signal handlers, cron and its own log lines. */
-export async function startJobPool(options: JobPoolOptions): Promise<JobPool> {
-  const { pool, tasks, concurrency, log } = options;
-  const events: WorkerEvents = new EventEmitter();
-  let id = '';
-  events.once('pool:create', ({ workerPool }) => (id = workerPool.id));
-  events.on('pool:fatalError', ({ error }) => log.warn({ err: error }, 'the queue could not record what became of jobs'));
-  events.on('worker:fatalError', ({ error }) => log.warn({ err: error }, 'a slot of the queue broke'));
-  const runner: Runner = await run({
-    pgPool: pool,
-    taskList: tasks,
-    noHandleSignals: true,
-    parsedCronItems: [],
-    events,
-    logger: new QueueLogger(() => (level, message) => log.debug({ queue: level }, message)),
-    preset: {
-      worker: {
-        concurrentJobs: concurrency,
-        pollInterval: POLL_INTERVAL_MS,
-        localQueue: { size: concurrency, ttl: JOB_TTL_MS },
-        completeJobBatchDelay: BATCH_DELAY_MS,
-        failJobBatchDelay: BATCH_DELAY_MS,
+/** Starts a pool of graphile-worker, without signal handlers, cron, migrations and log lines of its own. */
+export function startJobPool(options: JobPoolOptions): JobPool {
+  const { tasks, concurrency, log } = options;
+  const { pool, abandon } = steadyPool(options.pool, log, options.onClaimLost);
+  const workerPool = runTaskList(
+    {
+      noHandleSignals: true,
+      logger: new QueueLogger(() => (level, message) => log.debug({ queue: level }, message)),
+      preset: {
+        worker: {
+          concurrentJobs: concurrency,
+          pollInterval: POLL_INTERVAL_MS,
+          localQueue: { size: concurrency, ttl: JOB_TTL_MS },
+          completeJobBatchDelay: BATCH_DELAY_MS,
+          failJobBatchDelay: BATCH_DELAY_MS,
+        },
       },
     },
-  });
-  const ended = runner.promise.catch((error: unknown) => log.warn({ err: error }, 'the queue ended with an error'));
+    tasks,
+    pool,
+  );
   return {
-    id,
-    ended,
-    stop: () => void runner.stop().catch(() => undefined), // it rejects when it is stopped already
+    id: workerPool.id,
+    ended: workerPool.promise.catch((error: unknown) => log.warn({ err: error }, 'the queue ended with an error')),
+    stop: () => void Promise.resolve(workerPool.gracefulShutdown()).catch(() => undefined), // `ended` tells of it
+    abandon,
   };
 }

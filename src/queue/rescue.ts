@@ -27,7 +27,10 @@ const NAMED = declareDead('id = any($1::uuid[])');
  *
  * @returns the ids of the runners declared dead.
  */
-export async function rescueSilentRunners(sql: Sql, silentMs: number = RUNNER_SILENT_MS_MAX): Promise<readonly string[]> {
+export async function rescueSilentRunners(
+  sql: Sql,
+  silentMs: number = RUNNER_SILENT_MS_MAX,
+): Promise<readonly string[]> {
   const { rows } = await sql.query<{ dead: string[] }>(SILENT, [silentMs]);
   return rows[0]!.dead;
 }
@@ -67,6 +70,29 @@ const ORPHANS = `
     where locked_at < now() - $1 * interval '1 millisecond'
       and not exists (select from runners r where j.locked_by = any(r.queue_worker_ids))
   ) as ids`;
+
+/** Jobs wait for a slot for a quarter of a second at most, so one that is locked for longer and doesn't run is forgotten. */
+const FORGOTTEN_MS = 10_000;
+
+/**
+ * Unlocks jobs that a living queue has locked and knows nothing of: it claimed them, and the connection broke before
+ * the answer came. There is no public function of graphile-worker for single locked jobs.
+ *
+ * @param running ids of the jobs that run.
+ */
+export async function unlockForgotten(
+  sql: Sql,
+  queueWorkerId: string,
+  running: readonly string[],
+  lockedMs: number = FORGOTTEN_MS,
+): Promise<number> {
+  const { rowCount } = await sql.query(FORGOTTEN, [queueWorkerId, running, lockedMs]);
+  return rowCount ?? 0;
+}
+
+const FORGOTTEN = `
+  update graphile_worker._private_jobs set locked_by = null, locked_at = null
+  where locked_by = $1 and id <> all($2::bigint[]) and locked_at < now() - $3 * interval '1 millisecond'`;
 
 function isAlive(pid: number): boolean {
   try {

@@ -9,7 +9,7 @@ import { Heartbeat } from './heartbeat.js';
 import { type JobHandler, RunnerLost, RunnerStopping } from './job-context.js';
 import { type JobPool, startJobPool } from './job-pool.js';
 import { RunnerRegistration } from './registration.js';
-import { rescueDeadNeighbours } from './rescue.js';
+import { rescueDeadNeighbours, unlockForgotten } from './rescue.js';
 
 export interface QueueRunnerOptions {
   /** Connections for the runner alone, see `openRunnerPool`. They stay the caller's to close. */
@@ -33,6 +33,9 @@ export interface QueueRunner {
   stop(deadlineMs: number): Promise<void>;
 }
 
+/** Jobs whose claim was lost are looked for this long after it: then every other lock of the queue is of a running job. */
+const FORGOTTEN_AFTER_MS = 12_000;
+
 /** How long aborted jobs may take to give themselves back. */
 const GIVE_BACK_MS_MAX = 5_000;
 
@@ -51,8 +54,8 @@ export async function startQueueRunner(options: QueueRunnerOptions): Promise<Que
 /**
  * Keeps a pool of graphile-worker running.
  *
- * States: RUNNING → the pool ended by itself (it does when it can't record what became of a job) → RESTARTING, with
- * backoff → RUNNING … → stop → DRAINING → deadline → ABORTING → STOPPED.
+ * States: RUNNING → the pool ended by itself → RESTARTING, with backoff → RUNNING … → stop → DRAINING → deadline →
+ * ABORTING → STOPPED.
  */
 class Supervisor implements QueueRunner {
   readonly #options: QueueRunnerOptions;
@@ -62,6 +65,10 @@ class Supervisor implements QueueRunner {
   /** Replaced when the runner is declared dead: what ran till then is aborted, what comes after is not. */
   #jobs = newJobsController();
   #jobPool: JobPool | undefined;
+  /** Ids of the queue's jobs that run. */
+  readonly #running = new Set<string>();
+  /** When a claim may have been lost, on the monotonic clock; jobs it locked are looked for a while later. */
+  #claimLostMs: number | undefined;
   #supervising: Promise<void> | undefined;
   #stopped: Promise<void> | undefined;
 
@@ -76,6 +83,7 @@ class Supervisor implements QueueRunner {
         this.#jobs.abort(new RunnerLost());
         this.#jobs = newJobsController();
       },
+      onBeat: () => this.#freeForgotten(),
       clock,
       log,
     });
@@ -101,17 +109,35 @@ class Supervisor implements QueueRunner {
   }
 
   async #startJobPool(): Promise<JobPool> {
-    const { pool, concurrency, log } = this.#options;
+    const { pool, concurrency, clock, log } = this.#options;
     const tasks: TaskList = {};
     for (const [name, handler] of Object.entries(this.#options.tasks)) {
-      tasks[name] = (payload) => handler(payload, { runnerId: this.runnerId, signal: this.#jobs.signal });
+      tasks[name] = async (payload, { job }) => {
+        this.#running.add(job.id);
+        try {
+          await handler(payload, { runnerId: this.runnerId, signal: this.#jobs.signal });
+        } finally {
+          this.#running.delete(job.id);
+        }
+      };
     }
-    const jobPool = await startJobPool({ pool, tasks, concurrency, log });
+    const onClaimLost = (): void => void (this.#claimLostMs = clock.monotonicMs());
+    const jobPool = startJobPool({ pool, tasks, concurrency, onClaimLost, log });
     this.#jobPool = jobPool;
     await this.#registration.addQueueWorker(jobPool.id).catch((error: unknown) => {
       log.warn({ err: error }, 'the runner could not write the name of its queue yet'); // the heartbeat will
     });
     return jobPool;
+  }
+
+  async #freeForgotten(): Promise<void> {
+    const { pool, clock, log } = this.#options;
+    if (this.#jobPool === undefined || this.#claimLostMs === undefined) return;
+    const lostMs = this.#claimLostMs;
+    if (clock.monotonicMs() - lostMs < FORGOTTEN_AFTER_MS) return;
+    const freed = await unlockForgotten(pool, this.#jobPool.id, [...this.#running]);
+    if (freed > 0) log.warn({ jobs: freed }, 'jobs were claimed without an answer; they are free again');
+    if (this.#claimLostMs === lostMs) this.#claimLostMs = undefined;
   }
 
   async #supervise(first: JobPool): Promise<void> {
@@ -149,6 +175,7 @@ class Supervisor implements QueueRunner {
       this.#jobs.abort(new RunnerStopping());
       await settlesWithin(supervising, GIVE_BACK_MS_MAX);
     }
+    this.#jobPool?.abandon();
     await settlesWithin(this.#heartbeat.stop(), REMOVE_MS_MAX);
     const removed = this.#registration.remove().catch((error: unknown) => {
       this.#options.log.warn({ err: error }, 'the runner could not be removed; others will');

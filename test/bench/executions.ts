@@ -1,7 +1,21 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { EventHub } from '../../src/events/event-hub.ts';
+import type * as StoreCallsModule from '../../src/calls/store-calls.ts';
+import type * as DatabaseModule from '../../src/db/database.ts';
+import type * as StartEmbeddedPostgresModule from '../../src/db/embedded/start-embedded-postgres.ts';
+import type * as MigratorModule from '../../src/db/migrator.ts';
+import type * as EntitiesModule from '../../src/entities.ts';
+import type * as EventHubModule from '../../src/events/event-hub.ts';
+import type * as ExecuteModule from '../../src/executions/execute.ts';
+import type * as LeaseDeskModule from '../../src/executions/lease-desk.ts';
+import type * as ClockModule from '../../src/lib/clock.ts';
+import type * as IdsModule from '../../src/lib/ids.ts';
+import type * as LoggerModule from '../../src/lib/logger.ts';
+import type * as EnqueueModule from '../../src/queue/enqueue.ts';
+import type * as RunnerModule from '../../src/queue/runner.ts';
+import type * as RunnerPoolModule from '../../src/queue/runner-pool.ts';
+import type * as RegistryModule from '../../src/workers/registry.ts';
 
 /**
  * How fast one process drains executions of a worker that does nothing: the figure of the queue, the lease and the
@@ -16,23 +30,23 @@ const BODY = Buffer.from(JSON.stringify({ order: 1, text: 'x'.repeat(1_000) }));
 const built = <Module>(path: string): Promise<Module> =>
   import(new URL(`../../dist/src/${path}`, import.meta.url).href) as Promise<Module>;
 
-const { startEmbeddedPostgres } = await built<typeof import('../../src/db/embedded/start-embedded-postgres.ts')>(
+const { startEmbeddedPostgres } = await built<typeof StartEmbeddedPostgresModule>(
   'db/embedded/start-embedded-postgres.js',
 );
-const { openDatabase } = await built<typeof import('../../src/db/database.ts')>('db/database.js');
-const { migrate } = await built<typeof import('../../src/db/migrator.ts')>('db/migrator.js');
-const { ENTITIES } = await built<typeof import('../../src/entities.ts')>('entities.js');
-const { createLogger } = await built<typeof import('../../src/lib/logger.ts')>('lib/logger.js');
-const { systemClock } = await built<typeof import('../../src/lib/clock.ts')>('lib/clock.js');
-const { newUuidV7, newRandomUuid } = await built<typeof import('../../src/lib/ids.ts')>('lib/ids.js');
-const { storeCalls } = await built<typeof import('../../src/calls/store-calls.ts')>('calls/store-calls.js');
-const { LeaseDesk } = await built<typeof import('../../src/executions/lease-desk.ts')>('executions/lease-desk.js');
-const { createExecuteHandler } = await built<typeof import('../../src/executions/execute.ts')>('executions/execute.js');
-const { openRunnerPool } = await built<typeof import('../../src/queue/runner-pool.ts')>('queue/runner-pool.js');
-const { startQueueRunner } = await built<typeof import('../../src/queue/runner.ts')>('queue/runner.js');
-const { RUN_EXECUTION } = await built<typeof import('../../src/queue/enqueue.ts')>('queue/enqueue.js');
-const { WorkerRegistry } = await built<typeof import('../../src/workers/registry.ts')>('workers/registry.js');
-const { EventHub: Hub } = await built<{ EventHub: typeof EventHub }>('events/event-hub.js');
+const { openDatabase } = await built<typeof DatabaseModule>('db/database.js');
+const { migrate } = await built<typeof MigratorModule>('db/migrator.js');
+const { ENTITIES } = await built<typeof EntitiesModule>('entities.js');
+const { createLogger } = await built<typeof LoggerModule>('lib/logger.js');
+const { systemClock } = await built<typeof ClockModule>('lib/clock.js');
+const { newUuidV7, newRandomUuid } = await built<typeof IdsModule>('lib/ids.js');
+const { storeCalls } = await built<typeof StoreCallsModule>('calls/store-calls.js');
+const { LeaseDesk } = await built<typeof LeaseDeskModule>('executions/lease-desk.js');
+const { createExecuteHandler } = await built<typeof ExecuteModule>('executions/execute.js');
+const { openRunnerPool } = await built<typeof RunnerPoolModule>('queue/runner-pool.js');
+const { startQueueRunner } = await built<typeof RunnerModule>('queue/runner.js');
+const { RUN_EXECUTION } = await built<typeof EnqueueModule>('queue/enqueue.js');
+const { WorkerRegistry } = await built<typeof RegistryModule>('workers/registry.js');
+const { EventHub } = await built<typeof EventHubModule>('events/event-hub.js');
 
 const log = createLogger('warn');
 const dataDir = await mkdtemp(join(tmpdir(), 'workhook-bench-'));
@@ -42,7 +56,7 @@ const pool = openRunnerPool(server.url, log);
 try {
   await migrate(database);
   const webhookId = await makeWebhook();
-  const hub = new Hub();
+  const hub = new EventHub();
   const workers = new WorkerRegistry({
     database,
     hub,
@@ -51,12 +65,12 @@ try {
   const leases = new LeaseDesk({ pool, shard: 0, clock: systemClock, log });
   const execute = createExecuteHandler({ workers, leases, log });
   let left = 0;
-  let allDone = (): void => undefined;
+  let done = Promise.withResolvers<void>();
 
   const drain = async (amount: number): Promise<number> => {
     await store(webhookId, amount);
     left = amount;
-    const done = new Promise<void>((resolve) => (allDone = resolve));
+    done = Promise.withResolvers<void>();
     const startedMs = performance.now();
     const cpu = process.cpuUsage();
     const runner = await startQueueRunner({
@@ -68,11 +82,11 @@ try {
         [RUN_EXECUTION]: async (payload, context) => {
           await execute(payload, context);
           left -= 1;
-          if (left === 0) allDone();
+          if (left === 0) done.resolve();
         },
       },
     });
-    await done;
+    await done.promise;
     const tookMs = performance.now() - startedMs;
     const used = process.cpuUsage(cpu);
     await runner.stop(1_000);

@@ -2,6 +2,7 @@
  * A runner in a process of its own, to be killed: it takes one job and never ends it. Prints a line when the worker
  * has started. `node runner-holder.mjs <database url>`, from `dist`.
  */
+/** @param {string} path of a built module */
 const built = (path) => import(new URL(`../../dist/src/${path}`, import.meta.url).href);
 
 const { createLogger } = await built('lib/logger.js');

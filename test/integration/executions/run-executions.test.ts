@@ -17,7 +17,9 @@ describe('a runner', () => {
     );
     await fixture.addWorker('worker-never', () => Promise.reject(passing()), { attemptsMax: 2 });
     await fixture.addWorker('worker-permanent', () => Promise.reject(new AppError('WORKER_FAILED', 'no use')));
-    await fixture.addWorker('worker-foreign', () => Promise.reject(new TypeError('x is not a function')), { attemptsMax: 1 });
+    await fixture.addWorker('worker-foreign', () => Promise.reject(new TypeError('x is not a function')), {
+      attemptsMax: 1,
+    });
     await fixture.addWorker('worker-deaf', () => new Promise(() => undefined), { attemptsMax: 1, timeoutMs: 20 });
     await fixture.addWorker('worker-counts', (run) =>
       Promise.resolve({ result: toJsonText(run.attempt), promptTokens: 10, completionTokens: 3 }),
@@ -61,7 +63,13 @@ describe('a runner', () => {
       [2, 'status', { status: 'RUNNING', attempt: 1 }],
       [3, 'status', { status: 'SUCCEEDED', attempt: 1 }],
     ]);
-    expect(await callRow(call.callId)).toEqual({ outcome: 'SUCCEEDED', pending: 0, failures: 0, finished: true, timed: true });
+    expect(await callRow(call.callId)).toEqual({
+      outcome: 'SUCCEEDED',
+      pending: 0,
+      failures: 0,
+      finished: true,
+      timed: true,
+    });
   });
 
   it('keeps what JSON can say and PostgreSQL’s text cannot', async () => {
@@ -104,7 +112,10 @@ describe('a runner', () => {
   it('takes any error for one of the worker', async () => {
     const call = await fixture.store(['worker-foreign']);
     const [execution] = await fixture.end(call.callId);
-    expect(execution).toMatchObject({ status: 'FAILED', error: { code: 'WORKER_FAILED', message: 'x is not a function' } });
+    expect(execution).toMatchObject({
+      status: 'FAILED',
+      error: { code: 'WORKER_FAILED', message: 'x is not a function' },
+    });
   });
 
   it('ends a worker that does not listen to its signal', async () => {
@@ -144,7 +155,9 @@ describe('a runner', () => {
       started.push(run.executionId);
       return Promise.resolve({ result: toJsonText(started.length) });
     });
-    const call = await fixture.store(['worker-in-order', 'worker-in-order', 'worker-in-order'], { dispatch: 'SEQUENTIAL' });
+    const call = await fixture.store(['worker-in-order', 'worker-in-order', 'worker-in-order'], {
+      dispatch: 'SEQUENTIAL',
+    });
     const executions = await fixture.end(call.callId);
     expect(executions.map(({ status, result }) => [status, result])).toEqual([
       ['SUCCEEDED', '1'],
@@ -181,7 +194,12 @@ describe('a runner', () => {
 
   it('counts calls by outcome and the tokens of all their executions', async () => {
     const counters = async (): Promise<Record<string, number>> => {
-      const { rows } = await fixture.database.pool.query<{ outcome: string; calls: number; prompt: number; completion: number }>(
+      const { rows } = await fixture.database.pool.query<{
+        outcome: string;
+        calls: number;
+        prompt: number;
+        completion: number;
+      }>(
         `select outcome, sum(calls)::integer as calls, sum(prompt_tokens)::integer as prompt,
            sum(completion_tokens)::integer as completion
          from call_statistics where webhook_id = $1 group by outcome`,

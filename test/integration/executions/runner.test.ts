@@ -3,13 +3,18 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { takeLeases } from '../../../src/executions/lease.js';
-import { newUuidV7 } from '../../../src/lib/ids.js';
+import { newRandomUuid, newUuidV7 } from '../../../src/lib/ids.js';
 import { createLogger } from '../../../src/lib/logger.js';
 import { toJsonText } from '../../../src/lib/json-text.js';
 import { Heartbeat } from '../../../src/queue/heartbeat.js';
 import { RunnerLost } from '../../../src/queue/job-context.js';
 import { RunnerRegistration } from '../../../src/queue/registration.js';
-import { rescueDeadNeighbours, rescueSilentRunners, unlockOrphans } from '../../../src/queue/rescue.js';
+import {
+  rescueDeadNeighbours,
+  rescueSilentRunners,
+  unlockForgotten,
+  unlockOrphans,
+} from '../../../src/queue/rescue.js';
 import type { QueueRunner } from '../../../src/queue/runner.js';
 import { TestClock } from '../../support/admin-fixture.js';
 import { type ExecutionFixture, openExecutionFixture, signal } from '../../support/execution-fixture.js';
@@ -39,7 +44,11 @@ describe('the queue’s runner', () => {
   };
 
   /** What a runner leaves that died while it ran a call's only execution. */
-  const crash = async (workerId: string, host = 'elsewhere', pid = 1): Promise<{ callId: string; runnerId: string }> => {
+  const crash = async (
+    workerId: string,
+    host = 'elsewhere',
+    pid = 1,
+  ): Promise<{ callId: string; runnerId: string }> => {
     const runnerId = newUuidV7();
     await fixture.pool.query('insert into runners (id, host, pid, queue_worker_ids) values ($1, $2, $3, $4)', [
       runnerId,
@@ -48,7 +57,7 @@ describe('the queue’s runner', () => {
       [`pool-${runnerId}`],
     ]);
     const call = await fixture.store([workerId]);
-    await takeLeases(fixture.pool, [{ executionId: call.executionIds[0]!, runnerId }]);
+    await takeLeases(fixture.pool, [{ executionId: call.executionIds[0]!, runnerId, token: newRandomUuid() }]);
     await fixture.pool.query(
       `update graphile_worker._private_jobs set locked_by = $2, locked_at = now(), attempts = 1
        where payload->>'executionId' = $1`,
@@ -154,6 +163,26 @@ describe('the queue’s runner', () => {
       await second.stop(1_000);
     });
 
+    it('unlocks what a living queue has locked and does not run', async () => {
+      const [forgotten, running] = [await crash('worker-attempt'), await crash('worker-attempt')];
+      const locked = async (runnerId: string): Promise<string[]> => {
+        const { rows } = await fixture.pool.query<{ id: string }>(
+          'select id from graphile_worker._private_jobs where locked_by = $1',
+          [`pool-${runnerId}`],
+        );
+        return rows.map(({ id }) => id);
+      };
+      const pool = (runnerId: string, ids: string[], lockedMs?: number): Promise<number> =>
+        unlockForgotten(fixture.pool, `pool-${runnerId}`, ids, lockedMs);
+      expect(await pool(running.runnerId, await locked(running.runnerId), 0)).toBe(0);
+      expect(await pool(forgotten.runnerId, [])).toBe(0); // locked just now: it may be on its way
+      expect(await pool(forgotten.runnerId, [], 0)).toBe(1);
+      await Promise.all([makeSilent(forgotten.runnerId), makeSilent(running.runnerId)]);
+      await rescueSilentRunners(fixture.pool);
+      runner = await fixture.startRunner();
+      await Promise.all([fixture.end(forgotten.callId), fixture.end(running.callId)]);
+    });
+
     it('unlocks jobs that are locked in the name of nobody', async () => {
       const dead = await crash('worker-attempt');
       await fixture.pool.query('delete from runners where id = $1', [dead.runnerId]);
@@ -240,7 +269,7 @@ describe('the queue’s runner', () => {
   it('goes on after its connections broke, wherever they were', async () => {
     runner = await fixture.startRunner(4);
     const calls = [];
-    for (let round = 0; round < 5; round += 1) {
+    for (let round = 0; round < 10; round += 1) {
       calls.push(...(await Promise.all(Array.from({ length: 20 }, () => fixture.store(['worker-attempt'])))));
       await fixture.database.pool.query(
         `select pg_terminate_backend(pid) from pg_stat_activity

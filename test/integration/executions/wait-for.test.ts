@@ -4,7 +4,7 @@ import { finishExecutions } from '../../../src/executions/finish.js';
 import { takeLeases } from '../../../src/executions/lease.js';
 import { beginWait, type CallWait } from '../../../src/executions/wait-for.js';
 import { systemClock } from '../../../src/lib/clock.js';
-import { newUuidV7 } from '../../../src/lib/ids.js';
+import { newRandomUuid, newUuidV7 } from '../../../src/lib/ids.js';
 import { asJsonText } from '../../../src/lib/json-text.js';
 import { type ExecutionFixture, openExecutionFixture, type StoredCall } from '../../support/execution-fixture.js';
 
@@ -23,7 +23,11 @@ describe('waiting for a call', () => {
   const wait = (callId: string, hub = fixture.hub): CallWait =>
     beginWait({ hub, sql: fixture.database.pool, clock: systemClock }, callId);
   const finishCall = async (call: StoredCall): Promise<void> => {
-    const requests = call.executionIds.map((executionId) => ({ executionId, runnerId: newUuidV7() }));
+    const requests = call.executionIds.map((executionId) => ({
+      executionId,
+      runnerId: newUuidV7(),
+      token: newRandomUuid(),
+    }));
     const leased = await takeLeases(fixture.pool, requests);
     const finishes = leased.map((result) => {
       if (result.type !== 'leased') throw new Error(result.type);

@@ -15,7 +15,7 @@ describe('the states of an execution', () => {
 
   it('end where the picture ends', () => {
     const ends = edges.filter((edge) => edge.endsWith('→ [*]')).map((edge) => edge.split(' ')[0]);
-    expect(ends.toSorted()).toEqual(TERMINAL_STATUSES.toSorted());
+    expect(new Set(ends)).toEqual(new Set(TERMINAL_STATUSES));
   });
 
   it('never leave a terminal one', () => {
