@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto';
 
 /** Copies of each counter. Processes that write to different ones don't wait for each other's row locks. */
-export const STATISTICS_SHARDS = 16;
+const STATISTICS_SHARDS = 16;
 
 /** Chooses the shard that a process writes to for as long as it lives. */
 export function chooseStatisticsShard(): number {

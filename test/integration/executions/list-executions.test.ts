@@ -44,7 +44,7 @@ describe('listExecutions', () => {
     fixture = await openAdminFixture();
     // Every millisecond has two calls of the webhook and one of the other, so that the order within one matters.
     for (let i = 0; i < 6; i += 1) {
-      await addCall(webhookId, START_MS + i, ['worker-a', 'worker-b']);
+      await addCall(webhookId, START_MS + i, ['worker-a', 'worker-b', 'worker-c']);
       await addCall(webhookId, START_MS + i, ['worker-a']);
       await addCall(otherId, START_MS + i, ['worker-b']);
       await addCall(webhookId, START_MS + i, []);
@@ -88,32 +88,34 @@ describe('listExecutions', () => {
     expect(all.length).toBeGreaterThan(4);
     expect((await list(filter)).items).toEqual(all);
     expect(await countExecutions(fixture.database.pool, fixture.owner, filter)).toBe(all.length);
-    const forwards: string[] = [];
-    for (let page = await list(filter, { limit: 2 }); ;) {
-      forwards.push(...page.items);
-      if (!page.hasNextPage) break;
-      page = await list(filter, { limit: 2, after: page.items.at(-1) });
+    for (const limit of [1, 2, 3]) {
+      const forwards: string[] = [];
+      for (let page = await list(filter, { limit }); ;) {
+        forwards.push(...page.items);
+        if (!page.hasNextPage) break;
+        page = await list(filter, { limit, after: page.items.at(-1) });
+      }
+      expect(forwards).toEqual(all);
+      const backwards: string[] = [];
+      for (let page = await list(filter, { limit, fromEnd: true }); ;) {
+        backwards.unshift(...page.items);
+        if (!page.hasPreviousPage) break;
+        page = await list(filter, { limit, fromEnd: true, before: page.items[0] });
+      }
+      expect(backwards).toEqual(all);
     }
-    expect(forwards).toEqual(all);
-    const backwards: string[] = [];
-    for (let page = await list(filter, { limit: 2, fromEnd: true }); ;) {
-      backwards.unshift(...page.items);
-      if (!page.hasPreviousPage) break;
-      page = await list(filter, { limit: 2, fromEnd: true, before: page.items[0] });
-    }
-    expect(backwards).toEqual(all);
   });
 
   it('lists those of a call, and none when the webhook is another', async () => {
     const { callId } = stored[0]!;
     expect((await list({ callId })).items).toEqual(newestFirst((execution) => execution.callId === callId));
-    expect((await list({ callId, webhookId })).items).toHaveLength(2);
+    expect((await list({ callId, webhookId })).items).toHaveLength(3);
     expect((await list({ callId, webhookId: otherId })).items).toEqual([]);
   });
 
   it('goes on behind a cursor whose execution is gone', async () => {
     const gone = newUuidV7(START_MS + 2);
-    const older = stored.filter((execution) => execution.webhookId === webhookId).slice(0, 6);
+    const older = stored.filter((execution) => execution.webhookId === webhookId).slice(0, 8);
     const { items } = await list({ webhookId }, { after: gone });
     expect(items).toEqual(expect.arrayContaining(older.map(({ id }) => id)));
   });

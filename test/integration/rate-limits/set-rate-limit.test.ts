@@ -123,7 +123,8 @@ describe('setRateLimit', () => {
       });
       await set({ scope: 'WEBHOOK', subjectId: webhookId, perMinute: 1 });
       await heard;
-      await new Promise((resolve) => pool.once('release', resolve)); // the numbers are read
+      await new Promise((resolve) => setImmediate(resolve)); // the numbers are being read
+      while (pool.idleCount < pool.totalCount) await new Promise((resolve) => pool.once('release', resolve));
       await new Promise((resolve) => setImmediate(resolve));
       expect(await limiter.take(subject)).toEqual({ allowed: true });
       expect(await limiter.take(subject)).toMatchObject({
