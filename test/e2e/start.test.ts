@@ -4,7 +4,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { ADMIN_TOKEN, type GatewayProcess, runGatewayCommand, startGatewayProcess } from '../support/gateway-process.js';
 import { pollUntil } from '../support/poll-until.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
@@ -95,12 +95,12 @@ describe('a start that cannot be', () => {
   let database: TestDatabase;
   let folder: string;
 
-  beforeAll(async () => {
+  beforeEach(async () => {
     database = await createTestDatabase();
     folder = await emptyFolder();
   });
 
-  afterAll(async () => {
+  afterEach(async () => {
     await database.drop();
     await rm(folder, { recursive: true, force: true });
   });
@@ -147,7 +147,7 @@ describe('a start that cannot be', () => {
 
   it('says that a database of one\'s own needs an encryption key, and refuses another one later', async () => {
     expect(await fails({ DATABASE_URL: database.url, PORT: '0' })).toContain('ENCRYPTION_KEYS');
-    const key = (byte: number): string => `k:${Buffer.alloc(32, byte).toString('base64')}`;
+    const key = (byte: number): string => `own:${Buffer.alloc(32, byte).toString('base64')}`;
     const gateway = await startGatewayProcess({
       env: { DATABASE_URL: database.url, ENCRYPTION_KEYS: key(1), PORT: '0', ADMIN_TOKEN, LOG_LEVEL: 'warn' },
     });
