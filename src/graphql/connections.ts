@@ -1,3 +1,4 @@
+import 'reflect-metadata'; // before any decorator of type-graphql runs, also where only a part of the schema is loaded
 import { ArgsType, type ClassType, Field, Int, ObjectType } from 'type-graphql';
 import { AppError } from '../errors.js';
 

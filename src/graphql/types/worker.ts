@@ -71,7 +71,10 @@ export abstract class WorkerObject extends NodeObject {
   }
 }
 
-@ObjectType('HttpWorker', { description: 'A worker that calls an existing HTTP endpoint.', implements: WorkerObject })
+@ObjectType('HttpWorker', {
+  description: 'A worker that calls an existing HTTP endpoint.',
+  implements: [NodeObject, WorkerObject],
+})
 export class HttpWorkerObject extends WorkerObject {
   @Field(() => String, { description: 'The HTTP method of its requests.' })
   get method(): string {
@@ -93,7 +96,7 @@ export class HttpWorkerObject extends WorkerObject {
 
 @ObjectType('CodeWorker', {
   description: "A worker that is a TypeScript function in the operator's folder; it can only be changed there.",
-  implements: WorkerObject,
+  implements: [NodeObject, WorkerObject],
 })
 export class CodeWorkerObject extends WorkerObject {}
 

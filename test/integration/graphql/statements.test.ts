@@ -1,0 +1,91 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type pg from 'pg';
+import { addWorkerVersions, type GraphqlFixture, openGraphqlFixture } from '../../support/graphql-fixture.js';
+
+let fixture: GraphqlFixture;
+let statements: string[] = [];
+
+/** A pool that notes what it is asked. */
+function noting(pool: pg.Pool): pg.Pool {
+  return new Proxy(pool, {
+    get: (target, key) => {
+      const value: unknown = Reflect.get(target, key, target);
+      if (typeof value !== 'function') return value;
+      if (key !== 'query') return value.bind(target);
+      return (...args: unknown[]) => {
+        const [first] = args;
+        statements.push(typeof first === 'string' ? first : (first as pg.QueryConfig).text);
+        return value.apply(target, args);
+      };
+    },
+  });
+}
+
+const WORKERS = Array.from({ length: 20 }, (_, i) => `worker-${i}`);
+
+beforeAll(async () => {
+  fixture = await openGraphqlFixture((services) => ({
+    ...services,
+    database: { ...services.database, pool: noting(services.database.pool) },
+  }));
+  await fixture.addWorkers(...WORKERS);
+  await addWorkerVersions(fixture);
+  for (let i = 0; i < 20; i += 1) {
+    const workerIds = [`worker-${i}`, `worker-${(i + 1) % 20}`];
+    const webhookId = await fixture.addWebhook(`webhook ${i}`, workerIds);
+    for (let c = 0; c < 3; c += 1) await fixture.addCall({ webhookId, workerIds });
+  }
+});
+
+afterAll(() => fixture.close());
+
+async function statementsFor(document: string, first: number): Promise<number> {
+  statements = [];
+  const { data, errors } = await fixture.run(document, { first });
+  expect(errors).toEqual([]);
+  const [list] = Object.values(data as Record<string, { nodes: unknown[] }>);
+  expect(list!.nodes).toHaveLength(first);
+  return statements.length;
+}
+
+describe.each([
+  [
+    'webhooks',
+    `query ($first: Int!) { webhooks(first: $first) { nodes {
+      id url secrets { hint } callCount lastCalledAt createdBy { name }
+      workers { id webhooks { id } executions(first: 2) { nodes { id } totalCount } }
+      statistics { total buckets { total } }
+      calls(first: 2) { totalCount nodes { id requestBody requestHeaders webhook { name }
+        executions { id worker { name } call { id } events { nodes { seq execution { id } } } inputParams } } }
+    } totalCount } }`,
+  ],
+  [
+    'calls',
+    `query ($first: Int!) { calls(first: $first) { nodes { id requestBody webhook { name workers { id } callCount }
+      executions { id worker { id } events { totalCount } } } } }`,
+  ],
+  [
+    'executions',
+    `query ($first: Int!) { executions(first: $first) { nodes { id call { id webhook { id createdBy { id } } }
+      worker { id webhooks { id calls(last: 1) { nodes { id } } } } inputParams events { nodes { seq } } } } }`,
+  ],
+  [
+    'workers',
+    `query ($first: Int!) { workers(first: $first) { nodes { id webhooks { id statistics { p95Ms } } executions { nodes { id } } } } }`,
+  ],
+])('a list of %s with everything below it', (_, document) => {
+  it('takes no more statements for 20 than for 1', async () => {
+    const one = await statementsFor(document, 1);
+    expect(one).toBeGreaterThan(2);
+    // Two fields that read the same kind of thing share a statement when they happen to ask at the same moment.
+    expect(await statementsFor(document, 20)).toBeLessThanOrEqual(one + 3);
+  });
+});
+
+describe('totalCount', () => {
+  it('is counted only when somebody asks', async () => {
+    const without = await statementsFor('query ($first: Int!) { calls(first: $first) { nodes { id } } }', 5);
+    expect(without).toBe(1);
+    expect(await statementsFor('query ($first: Int!) { calls(first: $first) { nodes { id } totalCount } }', 5)).toBe(2);
+  });
+});

@@ -1,0 +1,163 @@
+import { graphql, type GraphQLFormattedError } from 'graphql';
+import { storeCalls } from '../../src/calls/store-calls.js';
+import { RejectedCallRecorder } from '../../src/calls/rejected-calls.js';
+import type { Principal } from '../../src/access/principal.js';
+import { EventHub } from '../../src/events/event-hub.js';
+import { beginWait } from '../../src/executions/wait-for.js';
+import type { GraphqlServices } from '../../src/graphql/context.js';
+import { presentError } from '../../src/graphql/errors.js';
+import { createLoaders } from '../../src/graphql/loaders.js';
+import { buildGraphqlSchema } from '../../src/graphql/schema.js';
+import { answerOutcome } from '../../src/http/outcome-response.js';
+import { formatId, newUuidV7, parseId } from '../../src/lib/ids.js';
+import { CallLimiter } from '../../src/rate-limits/limiter.js';
+import { SecretUsage } from '../../src/secrets/secret-usage.js';
+import { AcceptCall } from '../../src/webhooks/accept-call.js';
+import { WebhookCache } from '../../src/webhooks/webhook-cache.js';
+import { WorkerRegistry } from '../../src/workers/registry.js';
+import { type AdminFixture, openAdminFixture } from './admin-fixture.js';
+
+export interface Answer {
+  // eslint-disable-next-line typescript/no-explicit-any -- tests take it apart by their expectations
+  readonly data: any;
+  readonly errors: readonly GraphQLFormattedError[];
+  /** The codes of the errors. */
+  readonly codes: readonly unknown[];
+}
+
+export interface CallToAdd {
+  /** Public ids. */
+  readonly webhookId: string;
+  readonly workerIds?: readonly string[];
+  readonly receivedAtMs?: number;
+  readonly body?: string;
+}
+
+/** The schema over a real database and a real ingress, without a transport. */
+export interface GraphqlFixture extends AdminFixture {
+  readonly services: GraphqlServices;
+  /** Runs a document as somebody: the owner when nobody is named, nobody for `null`. */
+  readonly run: (
+    document: string,
+    variables?: Record<string, unknown>,
+    principal?: Principal | null,
+  ) => Promise<Answer>;
+  /** Makes a webhook and gives its public id. */
+  addWebhook(name: string, workerIds: readonly string[], more?: Record<string, unknown>): Promise<string>;
+  /** Stores a call as the ingress does and gives public ids. */
+  addCall(call: CallToAdd): Promise<{ readonly callId: string; readonly executionIds: readonly string[] }>;
+}
+
+/** @param wrap replaces services for what a test is about. */
+export async function openGraphqlFixture(
+  wrap: (services: GraphqlServices) => GraphqlServices = (services) => services,
+): Promise<GraphqlFixture> {
+  const admin = await openAdminFixture();
+  const { database, keyring, clock, log } = admin;
+  const sql = database.pool;
+  const hub = new EventHub();
+  const rateLimitDefaults = { globalPerMinute: 60_000, userPerMinute: 6_000, webhookPerMinute: 0 };
+  const webhooks = new WebhookCache({ sql, hub, keyring, listening: () => false });
+  const limiter = new CallLimiter({ database, hub, log, defaults: rateLimitDefaults });
+  const rejectedCalls = new RejectedCallRecorder({ sql, clock, log, shard: 1 });
+  const secretUsage = new SecretUsage({ sql, clock, log });
+  const registry = new WorkerRegistry({ database, hub, runners: [] });
+  const accept = new AcceptCall({
+    webhooks,
+    limiter,
+    rejectedCalls,
+    secretUsage,
+    store: async (call) => (await storeCalls(sql, 1, [call]))[0]!,
+    validateInput: (workerIds, inputParams) => registry.validateInput(workerIds, inputParams),
+    beginWait: (callId) => beginWait({ hub, sql, clock }, callId),
+    syncTimeoutMs: 1_000,
+    clock,
+    log,
+  });
+  const services = wrap({
+    database,
+    hub,
+    keyring,
+    clock,
+    log,
+    publicUrl: () => 'https://hooks.example',
+    sendTestCall: async (incoming) => {
+      const outcome = await accept.accept(incoming);
+      const context = { webhookId: incoming.webhookId, requestId: 'test', nowMs: clock.nowMs() };
+      const { status, body } = answerOutcome(outcome, { ...context, signLink: (path) => path });
+      return { status, body: String(body), callId: 'call' in outcome ? outcome.call.callId : undefined };
+    },
+    rateLimitDefaults,
+    version: '1.2.3',
+  });
+  const schema = buildGraphqlSchema();
+
+  const run: GraphqlFixture['run'] = async (source, variableValues = {}, as = admin.owner) => {
+    const principal = as ?? undefined;
+    const requestId = 'request-1';
+    const loaders = createLoaders(services, principal);
+    const contextValue = { services, principal, requestId, loaders };
+    const { data, errors = [] } = await graphql({ schema, source, variableValues, contextValue });
+    const shown = errors.map((error) => presentError(error, { requestId, log, suggestions: true }));
+    return { data, errors: shown, codes: shown.map((error) => error.extensions?.['code']) };
+  };
+
+  return {
+    ...admin,
+    services,
+    run,
+    addWebhook: async (name, workerIds, more = {}) => {
+      const input = { name, workerIds, authentication: { method: 'HMAC_SIGNATURE' }, ...more };
+      const { data, errors } = await run(
+        'mutation ($input: CreateWebhookInput!) { createWebhook(input: $input) { webhook { id } userErrors { message } } }',
+        { input },
+      );
+      if (!data?.createWebhook.webhook) throw new Error(JSON.stringify({ data, errors }));
+      return data.createWebhook.webhook.id as string;
+    },
+    addCall: async ({ webhookId: id, workerIds = [], receivedAtMs = Date.now(), body = '{}' }) => {
+      const webhookId = parseId('webhook', id)!;
+      const { rows } = await sql.query<{ version: number }>('select version from webhooks where id = $1', [webhookId]);
+      const executions = workerIds.map((workerId) => ({ executionId: newUuidV7(receivedAtMs), workerId }));
+      const callId = newUuidV7(receivedAtMs);
+      const [stored] = await storeCalls(sql, 1, [
+        {
+          callId,
+          webhookId,
+          webhookVersion: rows[0]!.version,
+          receivedAtMs,
+          executionMode: 'ASYNC',
+          dispatch: 'PARALLEL',
+          isTest: false,
+          sourceIp: '192.0.2.7',
+          headersJson: '{"content-type":"application/json"}',
+          body: Buffer.from(body),
+          executions,
+        },
+      ]);
+      if (stored !== 'stored') throw new Error('the call was not stored');
+      return {
+        callId: formatId('call', callId),
+        executionIds: executions.map(({ executionId }) => formatId('execution', executionId)),
+      };
+    },
+    close: async () => {
+      await rejectedCalls.close();
+      await secretUsage.close();
+      await limiter.close();
+      webhooks.close();
+      registry.close();
+      hub.close();
+      await admin.close();
+    },
+  };
+}
+
+/** Adds the version 1 that `addWorkers` leaves out, so that the workers can be read. */
+export async function addWorkerVersions(fixture: AdminFixture, inputSchema: unknown = null): Promise<void> {
+  await fixture.database.pool.query(
+    `insert into worker_versions (worker_id, version, definition, input_schema, timeout_ms, attempts_max)
+     select id, 1, '{}', $1, 30000, 3 from workers on conflict do nothing`,
+    [inputSchema === null ? null : JSON.stringify(inputSchema)],
+  );
+}

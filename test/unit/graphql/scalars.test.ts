@@ -1,0 +1,93 @@
+import { describe, expect, it } from '@jest/globals';
+import { GraphQLError, parseValue } from 'graphql';
+import { DateTime, Duration, Json, parseDuration, printDuration } from '../../../src/graphql/scalars.js';
+
+describe('Duration', () => {
+  it.each([
+    ['PT0S', 0],
+    ['PT0.5S', 500],
+    ['PT0.001S', 1],
+    ['PT0,25S', 250],
+    ['PT30S', 30_000],
+    ['PT90S', 90_000],
+    ['PT5M', 300_000],
+    ['PT24H', 86_400_000],
+    ['P1D', 86_400_000],
+    ['P1DT12H', 129_600_000],
+    ['P2W', 1_209_600_000],
+    ['PT1H2M3.004S', 3_723_004],
+  ])('reads %s as %d ms', (text, durationMs) => {
+    expect(parseDuration(text)).toBe(durationMs);
+  });
+
+  it.each([
+    '',
+    'P',
+    'PT',
+    'P1DT',
+    '30',
+    '30s',
+    'PT30',
+    '-PT30S',
+    'P1M',
+    'P1Y',
+    'PT1S2M',
+    'PT0.0001S',
+    'PT1e3S',
+    ' PT1S',
+    'pt1s',
+  ])('refuses %j', (text) => {
+    expect(parseDuration(text)).toBeUndefined();
+  });
+
+  it.each([
+    [0, 'PT0S'],
+    [1, 'PT0.001S'],
+    [1_500, 'PT1.5S'],
+    [300_000, 'PT5M'],
+    [86_400_000, 'PT24H'],
+    [90_061_001, 'PT25H1M1.001S'],
+  ])('prints %d ms as %s, which reads back the same', (durationMs, text) => {
+    expect(printDuration(durationMs)).toBe(text);
+    expect(parseDuration(text)).toBe(durationMs);
+  });
+});
+
+function codeOfRefusal(work: () => unknown): unknown {
+  try {
+    return work();
+  } catch (error) {
+    return error instanceof GraphQLError ? error.extensions['code'] : error;
+  }
+}
+
+describe('refusals', () => {
+  it.each([
+    ['Duration', Duration, 5],
+    ['Duration', Duration, 'soon'],
+    ['DateTime', DateTime, 'yesterday'],
+    ['DateTime', DateTime, '2026-13-01T00:00:00Z'],
+    ['DateTime', DateTime, '2026-03-01'],
+    ['DateTime', DateTime, 7],
+  ] as const)("are the caller's to mend: %s, %#", (_, scalar, value) => {
+    expect(codeOfRefusal(() => scalar.parseValue(value))).toBe('BAD_USER_INPUT');
+    expect(codeOfRefusal(() => scalar.parseLiteral(parseValue(JSON.stringify(value)), {}))).toBe('BAD_USER_INPUT');
+  });
+});
+
+describe('DateTime', () => {
+  it('reads a moment of any time zone and prints it in UTC', () => {
+    const moment = DateTime.parseValue('2026-03-01T10:30:00+01:00');
+    expect(moment).toEqual(new Date('2026-03-01T09:30:00Z'));
+    expect(DateTime.serialize(moment)).toBe('2026-03-01T09:30:00.000Z');
+  });
+});
+
+describe('JSON', () => {
+  it('reads literals and values alike', () => {
+    expect(Json.parseLiteral(parseValue('{ a: [1, "b", null, { c: true }] }'), {})).toEqual({
+      a: [1, 'b', null, { c: true }],
+    });
+    expect(Json.parseValue({ a: [1] })).toEqual({ a: [1] });
+  });
+});
