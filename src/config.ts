@@ -23,7 +23,7 @@ const wholeNumber = (least: number, most: number): z.ZodType<number, string> =>
 
 const flag = z.enum(['true', 'false']).transform((text) => text === 'true');
 
-/** Every setting: its name in the environment, its form, its default. The README's table is checked against it. */
+/** Every setting: its name in the environment, its form, its default. The README's table is checked against it by a test. */
 const SETTINGS = z.object({
   NODE_ENV: z.enum(['development', 'production', 'test']).default('development'),
   HOST: z.string().min(1).default('127.0.0.1'),
@@ -60,6 +60,9 @@ const SETTINGS = z.object({
 const { version: VERSION } = createRequire(import.meta.url)('workhook/package.json') as { version: string };
 
 type Settings = z.output<typeof SETTINGS>;
+
+/** The names of all settings, for the README's table to be checked against. */
+export const SETTING_NAMES: readonly string[] = Object.keys(SETTINGS.shape);
 
 /** What the process was told, parsed once. Secrets are in it: never print it. */
 export interface Config {

@@ -1,10 +1,6 @@
 #!/usr/bin/env node
 import { AppError, codeOf, messageOf } from './errors.js';
 import { readConfig } from './config.js';
-import { migrateCommand } from './commands/migrate.js';
-import { schemaCommand } from './commands/schema.js';
-import { startCommand } from './commands/start.js';
-import { tokenCommand } from './commands/token.js';
 
 const USAGE = `workhook <command>
 
@@ -18,15 +14,22 @@ Settings come from the environment; the README lists them.`;
 /** Runs one command; its promise is the process's life. */
 async function main(args: readonly string[]): Promise<number> {
   const [command, ...rest] = args;
+  // Each command loads its own part of the program: a wrong setting is told before the rest is read.
   switch (command) {
-    case 'start':
-      return startCommand(readConfig(process.env));
-    case 'migrate':
-      return migrateCommand(readConfig(process.env));
-    case 'token':
-      return tokenCommand(readConfig(process.env), rest[0]);
+    case 'start': {
+      const config = readConfig(process.env);
+      return (await import('./commands/start.js')).startCommand(config);
+    }
+    case 'migrate': {
+      const config = readConfig(process.env);
+      return (await import('./commands/migrate.js')).migrateCommand(config);
+    }
+    case 'token': {
+      const config = readConfig(process.env);
+      return (await import('./commands/token.js')).tokenCommand(config, rest[0]);
+    }
     case 'schema':
-      return schemaCommand({ check: rest.includes('--check') });
+      return (await import('./commands/schema.js')).schemaCommand({ check: rest.includes('--check') });
     default:
       console.error(USAGE);
       return command === undefined || command === 'help' || command === '--help' ? 0 : 1;
@@ -34,7 +37,8 @@ async function main(args: readonly string[]): Promise<number> {
 }
 
 process.on('unhandledRejection', (reason) => {
-  console.error('workhook: a promise was rejected and nobody listened', reason);
+  // Not the error itself: a driver's error carries values of the statement.
+  console.error(`workhook: a promise was rejected and nobody listened: ${describe(reason)}`);
   process.exit(1);
 });
 
