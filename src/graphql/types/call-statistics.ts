@@ -54,7 +54,7 @@ export function statisticsTime({ interval, from, to }: StatisticsArgs, nowMs: nu
 }
 
 @ObjectType('OutcomeCount', { description: 'How many calls had one outcome.' })
-export class OutcomeCountObject {
+class OutcomeCountObject {
   @Field(() => CallOutcome, { description: 'The outcome.' })
   readonly outcome!: CallOutcomeName;
 
@@ -63,7 +63,7 @@ export class OutcomeCountObject {
 }
 
 @ObjectType('StatisticsBucket', { description: 'The calls of one interval, by when they were received.' })
-export class StatisticsBucketObject implements StatisticsBucket {
+class StatisticsBucketObject implements StatisticsBucket {
   @Field(() => DateTime, { description: 'When the interval begins, in UTC.' })
   readonly start!: Date;
 

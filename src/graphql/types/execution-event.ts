@@ -6,7 +6,7 @@ import { DateTime } from '../scalars.js';
 import { ExecutionStatus } from './enums.js';
 
 /** The place of an event among its execution's. */
-export function eventCursor(seq: number): string {
+function eventCursor(seq: number): string {
   return String(seq);
 }
 

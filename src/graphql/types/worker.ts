@@ -98,7 +98,7 @@ export class HttpWorkerObject extends WorkerObject {
   description: "A worker that is a TypeScript function in the operator's folder; it can only be changed there.",
   implements: [NodeObject, WorkerObject],
 })
-export class CodeWorkerObject extends WorkerObject {}
+class CodeWorkerObject extends WorkerObject {}
 
 /** The type of a worker's kind. */
 export function workerObject(view: WorkerView): WorkerObject {
