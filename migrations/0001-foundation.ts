@@ -213,7 +213,7 @@ const PARTITIONS = `
       for partition in
         select c.relname from pg_inherits i join pg_class c on c.oid = i.inhrelid
         where i.inhparent = parent::regclass and c.relname ~ ('^' || parent || '_[0-9]{8}$')
-          and to_timestamp(right(c.relname, 8) || 'Z', 'YYYYMMDDTZH') + interval '7 days' <= horizon
+          and to_date(right(c.relname, 8), 'YYYYMMDD')::timestamp at time zone 'UTC' + interval '7 days' <= horizon
       loop
         execute format('drop table %I', partition);
         dropped := dropped + 1;

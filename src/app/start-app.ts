@@ -14,6 +14,7 @@ import { buildAdmin } from './admin.js';
 import { createExampleWebhook, findExampleCommand } from './first-start.js';
 import { buildHttp } from './http.js';
 import { buildIngress } from './ingress.js';
+import { buildMaintenance } from './maintenance.js';
 import type { Parts } from './parts.js';
 import { buildRunner } from './runner.js';
 import { openStored } from './stored.js';
@@ -74,6 +75,7 @@ async function build(stack: AsyncDisposableStack, { config, log, onFatal }: Star
   const base = { config, log, clock, database, keyring, hub, listener, authenticator, shard };
   const parts: Parts = { ...base, registry: await buildWorkers(stack, base) };
 
+  buildMaintenance(stack, parts);
   if (config.roles.has('runner')) await buildRunner(stack, parts);
   const ingress = buildIngress(stack, parts);
   const links = new LinkSigner(keyring.deriveKey('signed-links'), clock);

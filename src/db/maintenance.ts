@@ -1,11 +1,17 @@
 import type pg from 'pg';
 import type { Logger } from '../lib/logger.js';
-import { dropExpiredPartitions, ensurePartitions } from './partitions.js';
+import type { Sql } from './database.js';
+
+/** Something that has to be done now and then, by one process. Each statement commits by itself. */
+export interface MaintenanceTask {
+  readonly name: string;
+  readonly run: (sql: Sql) => Promise<void>;
+}
 
 export interface MaintenanceOptions {
   readonly pool: pg.Pool;
-  /** 0 keeps everything. */
-  readonly retentionDays: number;
+  /** Done in this order; one that fails is logged and does not prevent the next. */
+  readonly tasks: readonly MaintenanceTask[];
   readonly log: Logger;
 }
 
@@ -16,54 +22,55 @@ export interface Maintenance {
 
 const EVERY_MS = 3_600_000;
 
-/** The advisory lock of the process that maintains ("part" and "itio" as two 32-bit numbers). */
-const MAINTENANCE_LOCK = [0x7061_7274, 0x6974_696f] as const;
+/** The advisory lock of the process that maintains ("main" and "tain" as two 32-bit numbers). */
+const MAINTENANCE_LOCK = [0x6d61_696e, 0x7461_696e] as const;
 
 /** To drop a partition waits for every statement on its table, and what comes after waits for it: not for long. */
 const LOCK_TIMEOUT_MS = 2_000;
 
-/** Makes the coming partitions and drops the expired ones, now and every hour. */
+/** Does the tasks now and every hour. */
 export function startMaintenance(options: MaintenanceOptions): Maintenance {
-  let round = Promise.resolve();
+  let round: Promise<unknown> = Promise.resolve();
   const begin = (): void => {
-    round = maintainPartitions(options.pool, options.retentionDays).then(
-      () => undefined,
-      (error: unknown) => options.log.error({ err: error }, 'the partitions could not be maintained'),
-    );
+    round = maintain(options).catch((error: unknown) => {
+      options.log.error({ err: error }, 'the maintenance could not begin');
+    });
   };
   begin();
   const timer = setInterval(begin, EVERY_MS);
   return {
-    stop: () => {
+    stop: async () => {
       clearInterval(timer);
-      return round;
+      await round;
     },
   };
 }
 
 /**
- * One round; each half commits by itself, so that partitions that can't be dropped now don't prevent new ones.
+ * One round.
  *
  * @returns false when another process is at it.
  */
-export async function maintainPartitions(pool: pg.Pool, retentionDays: number): Promise<boolean> {
+export async function maintain({ pool, tasks, log }: MaintenanceOptions): Promise<boolean> {
   const client = await pool.connect();
-  let broken: Error | undefined;
+  let broken = true;
   try {
     const { rows } = await client.query<{ locked: boolean }>('select pg_try_advisory_lock($1, $2) as locked', [
       ...MAINTENANCE_LOCK,
     ]);
-    if (!rows[0]!.locked) return false;
+    if (!rows[0]!.locked) {
+      broken = false;
+      return false;
+    }
     await client.query(`set lock_timeout = ${LOCK_TIMEOUT_MS}`);
-    await ensurePartitions(client);
-    await dropExpiredPartitions(client, retentionDays);
+    for (const { name, run } of tasks) {
+      await run(client).catch((error: unknown) => log.error({ err: error, task: name }, 'a maintenance task failed'));
+    }
     await client.query('reset lock_timeout');
     await client.query('select pg_advisory_unlock($1, $2)', [...MAINTENANCE_LOCK]);
+    broken = false;
     return true;
-  } catch (error) {
-    broken = error as Error;
-    throw error;
   } finally {
-    client.release(broken); // a broken connection is closed, and its lock and setting with it
+    client.release(broken); // a broken connection is closed, and its lock and setting are gone with it
   }
 }

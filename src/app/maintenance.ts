@@ -1,0 +1,21 @@
+import { removeEndedSessions } from '../access/sessions.js';
+import { compactStatistics } from '../calls/compact-statistics.js';
+import { startMaintenance } from '../db/maintenance.js';
+import { dropExpiredPartitions, ensurePartitions } from '../db/partitions.js';
+import type { Parts } from './parts.js';
+
+/** Keeps the database in shape while the process runs; of several processes one does it. */
+export function buildMaintenance(stack: AsyncDisposableStack, parts: Parts): void {
+  const { config, database, log } = parts;
+  const maintenance = startMaintenance({
+    pool: database.pool,
+    tasks: [
+      { name: 'make partitions', run: ensurePartitions },
+      { name: 'drop expired partitions', run: (sql) => dropExpiredPartitions(sql, config.retentionDays) },
+      { name: 'compact statistics', run: compactStatistics },
+      { name: 'remove ended sessions', run: removeEndedSessions },
+    ],
+    log,
+  });
+  stack.defer(() => maintenance.stop());
+}
