@@ -45,6 +45,8 @@ const SETTINGS = z.object({
   GRAPHQL_INTROSPECTION: flag.optional(),
   BODY_BYTES_MAX: wholeNumber(1, 104_857_600).default(1_048_576),
   SYNC_TIMEOUT_MS: wholeNumber(1, 300_000).default(25_000),
+  PREFER_WAIT_MS_MAX: wholeNumber(0, 300_000).default(60_000),
+  RESULT_WAITERS_MAX: wholeNumber(0, 1_000_000).default(1_000),
   SHUTDOWN_TIMEOUT_MS: wholeNumber(0, 600_000).default(30_000),
   RUNNER_CONCURRENCY: wholeNumber(1, 1_000).default(30),
   RATE_LIMIT_GLOBAL_PER_MINUTE: wholeNumber(0, 1_000_000_000).default(60_000),
@@ -95,6 +97,10 @@ export interface Config {
   readonly bodyBytesMax: number;
   /** How long a sync call waits, in milliseconds, when its webhook does not say. */
   readonly syncTimeoutMs: number;
+  /** The longest that `Prefer: wait=N` can make a request wait, in milliseconds. */
+  readonly preferWaitMsMax: number;
+  /** Requests that may wait for results or stream them at once in this process. */
+  readonly resultWaitersMax: number;
   /** How long a stop waits for running executions, in milliseconds. */
   readonly shutdownTimeoutMs: number;
   /** Executions at once in this process. */
@@ -140,6 +146,8 @@ export function readConfig(environment: NodeJS.ProcessEnv, workingDir: string = 
     graphqlIntrospection: settings.GRAPHQL_INTROSPECTION ?? !production,
     bodyBytesMax: settings.BODY_BYTES_MAX,
     syncTimeoutMs: settings.SYNC_TIMEOUT_MS,
+    preferWaitMsMax: settings.PREFER_WAIT_MS_MAX,
+    resultWaitersMax: settings.RESULT_WAITERS_MAX,
     shutdownTimeoutMs: settings.SHUTDOWN_TIMEOUT_MS,
     runnerConcurrency: settings.RUNNER_CONCURRENCY,
     rateLimits: {

@@ -61,6 +61,7 @@ export function buildIngress(stack: AsyncDisposableStack, parts: Parts): Ingress
     validateInput: (workerIds, inputParams) => registry.validateInput(workerIds, inputParams),
     beginWait: (callId) => beginWait({ hub, sql: database.pool, clock }, callId),
     syncTimeoutMs: config.syncTimeoutMs,
+    preferWaitMsMax: config.preferWaitMsMax,
     clock,
     log,
   });

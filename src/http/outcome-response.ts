@@ -101,6 +101,7 @@ function answerAccepted(call: AcceptedCall, context: AnswerContext): HttpAnswer 
       context.signLink(path),
       'Retry-After',
       POLL_AFTER_S,
+      ...preferenceApplied(call),
     ],
     body: `${opening(true, call, context)},"results":[${results.join(',')}],"callId":"${callId}","status":"accepted"}`,
   };
@@ -114,7 +115,7 @@ function answerCompleted(call: AcceptedCall, executions: readonly ExecutionView[
   if (failed === 0) {
     return {
       status: 200,
-      headers: ['Content-Type', 'application/json', 'Cache-Control', 'no-store'],
+      headers: ['Content-Type', 'application/json', 'Cache-Control', 'no-store', ...preferenceApplied(call)],
       body: `${start},"callId":"${callId}","status":"completed"}`,
     };
   }
@@ -126,9 +127,13 @@ function answerCompleted(call: AcceptedCall, executions: readonly ExecutionView[
   });
   return {
     status: 500,
-    headers: ['Content-Type', PROBLEM_JSON, 'Cache-Control', 'no-store'],
+    headers: ['Content-Type', PROBLEM_JSON, 'Cache-Control', 'no-store', ...preferenceApplied(call)],
     body: `${start},"callId":"${callId}",${JSON.stringify(members).slice(1)}`,
   };
+}
+
+function preferenceApplied(call: AcceptedCall): readonly string[] {
+  return call.preferenceApplied === undefined ? [] : ['Preference-Applied', call.preferenceApplied];
 }
 
 /** The first members, in the order that is documented to callers; the object stays open. */

@@ -10,6 +10,7 @@ import type { SecretUsage } from '../secrets/secret-usage.js';
 import type { InputFault } from '../workers/worker-run.js';
 import type { AcceptedCall, AcceptOutcome, IncomingCall } from './accept-outcome.js';
 import { parseBody } from './parse-body.js';
+import { type AnswerPlan, planAnswer } from './plan-answer.js';
 import { noteRejected, type Refusal } from './note-rejected.js';
 import { recordedHeaders } from './verify/incoming-headers.js';
 import { verifyCredential } from './verify/verify-credential.js';
@@ -27,6 +28,8 @@ export interface AcceptCallOptions {
   /** Subscribes to a call's end. Called before the commit, so that no end is missed. */
   readonly beginWait: (callId: string) => CallWait;
   readonly syncTimeoutMs: number;
+  /** The most that a caller can make a call wait (`Prefer: wait`), in milliseconds. */
+  readonly preferWaitMsMax: number;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -41,13 +44,15 @@ const STALE_RETRIES_MAX = 3;
 export class AcceptCall {
   readonly #options: AcceptCallOptions;
   readonly #waits = new Set<CallWait>();
+  #released = false;
 
   constructor(options: AcceptCallOptions) {
     this.#options = options;
   }
 
-  /** Ends every wait for a result now: those callers get the answer that they would get at their deadline. */
+  /** Ends every wait for a result, now and from now on: callers get the answer that they would get at their deadline. */
   releaseWaits(): void {
+    this.#released = true;
     for (const wait of this.#waits) wait.cancel();
   }
 
@@ -124,15 +129,17 @@ export class AcceptCall {
     incoming: IncomingCall,
     receivedAtMs: number,
   ): Promise<AcceptOutcome | 'stale'> {
-    const { store, beginWait, syncTimeoutMs } = this.#options;
-    const call = callToStore(webhook, incoming, receivedAtMs);
-    const wait = webhook.executionMode === 'SYNC' ? beginWait(call.callId) : undefined;
+    const { store, beginWait } = this.#options;
+    const plan = planAnswer(webhook, incoming.rawHeaders, this.#options);
+    const call = callToStore(webhook, incoming, receivedAtMs, plan);
+    const wait = plan.executionMode === 'SYNC' ? beginWait(call.callId) : undefined;
     if (wait !== undefined) this.#waits.add(wait);
     try {
       if ((await store(call)) === 'stale') return 'stale';
-      const accepted: AcceptedCall = call;
+      const { preferenceApplied } = plan;
+      const accepted: AcceptedCall = preferenceApplied === undefined ? call : { ...call, preferenceApplied };
       if (wait === undefined) return { type: 'accepted', call: accepted };
-      const executions = await wait.finished(webhook.syncTimeoutMs ?? syncTimeoutMs);
+      const executions = await wait.finished(this.#released ? 0 : plan.waitMs);
       return executions === undefined
         ? { type: 'deadline', call: accepted }
         : { type: 'completed', call: accepted, executions };
@@ -143,7 +150,12 @@ export class AcceptCall {
   }
 }
 
-function callToStore(webhook: IngressWebhook, incoming: IncomingCall, receivedAtMs: number): CallToStore {
+function callToStore(
+  webhook: IngressWebhook,
+  incoming: IncomingCall,
+  receivedAtMs: number,
+  { executionMode }: AnswerPlan,
+): CallToStore {
   const { headerName, method } = webhook.authentication;
   const secretHeader = method === 'HMAC_SIGNATURE' ? undefined : headerName;
   return {
@@ -151,7 +163,7 @@ function callToStore(webhook: IngressWebhook, incoming: IncomingCall, receivedAt
     webhookId: webhook.id,
     webhookVersion: webhook.version,
     receivedAtMs,
-    executionMode: webhook.executionMode,
+    executionMode,
     dispatch: webhook.dispatch,
     isTest: incoming.isTest,
     sourceIp: incoming.sourceIp,

@@ -24,8 +24,11 @@ export interface StartedExecution {
 export interface AcceptedCall {
   readonly callId: string;
   readonly webhookId: string;
+  /** How it is answered: the webhook's mode, or what the caller preferred. */
   readonly executionMode: ExecutionMode;
   readonly executions: readonly StartedExecution[];
+  /** For the header `Preference-Applied`: what was done of what the caller preferred. */
+  readonly preferenceApplied?: string;
 }
 
 /** What became of a POST. The route is the only place that knows a status code for it. */

@@ -71,6 +71,7 @@ export async function openGraphqlFixture(
     validateInput: (workerIds, inputParams) => registry.validateInput(workerIds, inputParams),
     beginWait: (callId) => beginWait({ hub, sql, clock }, callId),
     syncTimeoutMs: 1_000,
+    preferWaitMsMax: 2_000,
     clock,
     log,
   });
