@@ -120,14 +120,10 @@ async function removeStale(outputs) {
 /** @returns {Promise<string | undefined>} the compiler's complaints */
 async function compile() {
   const packageFile = createRequire(import.meta.url).resolve('typescript/package.json');
-  const child = spawn(
-    process.execPath,
-    [join(packageFile, '../bin/tsc'), '-p', join(ROOT, 'tsconfig.build.json')],
-    {
-      cwd: ROOT,
-      stdio: ['ignore', 'pipe', 'inherit'],
-    },
-  );
+  const child = spawn(process.execPath, [join(packageFile, '../bin/tsc'), '-p', join(ROOT, 'tsconfig.build.json')], {
+    cwd: ROOT,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   let output = '';
   child.stdout.setEncoding('utf8').on('data', (chunk) => (output += chunk));
   /** @type {number | null} */

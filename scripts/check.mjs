@@ -18,9 +18,7 @@ const failed = STEPS.filter(({ script, args = [], why }) => {
     shell: process.platform === 'win32',
   });
   const seconds = ((performance.now() - startedAt) / 1_000).toFixed(1);
-  console.log(
-    `${status === 0 ? 'ok    ' : 'FAILED'} ${script} (${seconds} s)${status === 0 ? '' : `: ${why}`}`,
-  );
+  console.log(`${status === 0 ? 'ok    ' : 'FAILED'} ${script} (${seconds} s)${status === 0 ? '' : `: ${why}`}`);
   return status !== 0;
 });
 

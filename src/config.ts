@@ -29,11 +29,12 @@ const SETTINGS = z.object({
   HOST: z.string().min(1).default('127.0.0.1'),
   PORT: wholeNumber(0, 65_535).default(4000),
   PUBLIC_URL: z.url({ protocol: /^https?$/ }).optional(),
-  ROLES: list
-    .pipe(z.array(z.enum(ROLES)).min(1))
-    .default([...ROLES]),
+  ROLES: list.pipe(z.array(z.enum(ROLES)).min(1)).default([...ROLES]),
   DATA_DIR: z.string().min(1).default('.workhook'),
-  DATABASE_URL: z.string().regex(/^postgres(ql)?:\/\//, 'must begin with postgresql://').optional(),
+  DATABASE_URL: z
+    .string()
+    .regex(/^postgres(ql)?:\/\//, 'must begin with postgresql://')
+    .optional(),
   DATABASE_POOL_SIZE: wholeNumber(4, 500).default(20),
   ENCRYPTION_KEYS: z.string().min(1).optional(),
   ENCRYPTION_KEYS_FILE: z.string().min(1).optional(),
@@ -106,7 +107,11 @@ export interface Config {
   /** Executions at once in this process. */
   readonly runnerConcurrency: number;
   /** Calls a minute; 0 is no limit. */
-  readonly rateLimits: { readonly globalPerMinute: number; readonly userPerMinute: number; readonly webhookPerMinute: number };
+  readonly rateLimits: {
+    readonly globalPerMinute: number;
+    readonly userPerMinute: number;
+    readonly webhookPerMinute: number;
+  };
   readonly accept: { readonly batchMax: number; readonly queueMax: number; readonly waitMsMax: number };
   /** Days that calls and executions are kept; 0 is for ever. */
   readonly retentionDays: number;
@@ -118,7 +123,9 @@ export interface Config {
  * @throws AppError CONFIGURATION_INVALID with one line that names each wrong setting, never its value.
  */
 export function readConfig(environment: NodeJS.ProcessEnv, workingDir: string = process.cwd()): Config {
-  const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== undefined && value !== ''));
+  const given = Object.fromEntries(
+    Object.entries(environment).filter(([, value]) => value !== undefined && value !== ''),
+  );
   const parsed = SETTINGS.safeParse(given);
   if (!parsed.success) {
     const faults = parsed.error.issues.map((issue) => `${String(issue.path[0])}: ${issue.message}`);

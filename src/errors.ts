@@ -33,7 +33,7 @@ export const ERROR_CODES = {
 
   // executions
   WORKER_FAILED: 'The worker threw an error.',
-  WORKER_TIMED_OUT: "The worker did not finish within its timeout.",
+  WORKER_TIMED_OUT: 'The worker did not finish within its timeout.',
   WORKER_NOT_LOADED: 'The worker is not loaded in this runner.',
   WORKER_INPUT_REFUSED: "The worker's input does not fit its schema.",
   WORKER_OUTPUT_INVALID: 'The worker returned something that is not JSON, or too large.',

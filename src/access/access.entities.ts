@@ -15,7 +15,6 @@ export const UserEntity = defineEntity({
     disabledAt: p.datetime().nullable(),
   },
 });
-export type User = InferEntity<typeof UserEntity>;
 
 /** An API token; only the SHA-256 of it is stored. Empty `scopes` means all that the user's role allows. */
 export const ApiTokenEntity = defineEntity({
@@ -49,4 +48,3 @@ export const SessionEntity = defineEntity({
     revokedAt: p.datetime().nullable(),
   },
 });
-export type Session = InferEntity<typeof SessionEntity>;

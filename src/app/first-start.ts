@@ -44,7 +44,11 @@ export async function createExampleWebhook(
  *
  * @returns `undefined` when the example is gone, inactive or has become something else.
  */
-export async function findExampleCommand(parts: Parts, ownerId: string, publicUrl: string): Promise<string | undefined> {
+export async function findExampleCommand(
+  parts: Parts,
+  ownerId: string,
+  publicUrl: string,
+): Promise<string | undefined> {
   const { rows } = await parts.database.pool.query<{ id: string }>(
     'select id from webhooks where description = $1 and active and deleted_at is null order by created_at limit 1',
     [EXAMPLE_DESCRIPTION],

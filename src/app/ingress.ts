@@ -31,10 +31,7 @@ export function buildIngress(stack: AsyncDisposableStack, parts: Parts): Ingress
     new WebhookCache({ sql: pool, hub, keyring, listening: () => listener.listening }),
     (cache) => cache.close(),
   );
-  const limiter = stack.adopt(
-    new CallLimiter({ database, hub, log, defaults: config.rateLimits }),
-    (it) => it.close(),
-  );
+  const limiter = stack.adopt(new CallLimiter({ database, hub, log, defaults: config.rateLimits }), (it) => it.close());
   const rejectedCalls = stack.adopt(new RejectedCallRecorder({ sql: database.pool, clock, log, shard }), (recorder) =>
     recorder.close(),
   );

@@ -70,8 +70,12 @@ async function reach(database: Database): Promise<void> {
   } catch (error) {
     const { host, pathname } = new URL(database.url);
     const reason = messageOf(error) || codeOf(error) || 'no answer';
-    throw new AppError('STARTUP_FAILED', `Cannot reach the database ${decodeURIComponent(host)}${pathname}: ${reason}`, {
-      cause: error,
-    });
+    throw new AppError(
+      'STARTUP_FAILED',
+      `Cannot reach the database ${decodeURIComponent(host)}${pathname}: ${reason}`,
+      {
+        cause: error,
+      },
+    );
   }
 }

@@ -1,4 +1,4 @@
-import { defineEntity, p, type InferEntity } from '@mikro-orm/core';
+import { defineEntity, p } from '@mikro-orm/core';
 import type { Dispatch, ExecutionMode } from './call-modes.js';
 
 /** What became of a call. ACCEPTED: its executions are not all terminal yet. */
@@ -37,4 +37,3 @@ export const CallEntity = defineEntity({
     finishedAt: p.datetime().nullable(),
   },
 });
-export type Call = InferEntity<typeof CallEntity>;

@@ -20,7 +20,9 @@ export class HeldClient implements Sql {
   ): Promise<pg.QueryResult<Row>> {
     const client = (this.#client ??= await this.#take());
     try {
-      return typeof statement === 'string' ? await client.query<Row>(statement, values) : await client.query<Row>(statement);
+      return typeof statement === 'string'
+        ? await client.query<Row>(statement, values)
+        : await client.query<Row>(statement);
     } catch (error) {
       this.#giveUp(client); // whether the connection or only the statement failed: another one is a sure start
       throw error;

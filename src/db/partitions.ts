@@ -13,7 +13,7 @@ export async function ensurePartitions(sql: Sql): Promise<void> {
 /** Drops the partitions that lie wholly before the retention time. 0 days: keeps everything. */
 export async function dropExpiredPartitions(sql: Sql, retentionDays: number): Promise<void> {
   if (retentionDays === 0) return;
-  await sql.query('select workhook_drop_partitions_before(now() - $1 * interval \'1 day\')', [retentionDays]);
+  await sql.query("select workhook_drop_partitions_before(now() - $1 * interval '1 day')", [retentionDays]);
 }
 
 /** The time before which calls and executions may be gone, Unix milliseconds; 0 when everything is kept. */

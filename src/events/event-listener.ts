@@ -85,11 +85,14 @@ export class EventListener {
 
   #scheduleConnect(): void {
     this.#attempt += 1;
-    this.#retry = setTimeout(() => {
-      this.#connect().catch((error: unknown) => {
-        const client = this.#client;
-        if (client !== undefined) this.#lost(client, error);
-      });
-    }, backoffMs(this.#attempt, RECONNECT));
+    this.#retry = setTimeout(
+      () => {
+        this.#connect().catch((error: unknown) => {
+          const client = this.#client;
+          if (client !== undefined) this.#lost(client, error);
+        });
+      },
+      backoffMs(this.#attempt, RECONNECT),
+    );
   }
 }

@@ -1,4 +1,4 @@
-import { defineEntity, p, type InferEntity } from '@mikro-orm/core';
+import { defineEntity, p } from '@mikro-orm/core';
 import { EXECUTION_STATUSES, type ExecutionStatus } from './states.js';
 
 /** What went wrong, as callers and dashboards see it. */
@@ -33,4 +33,3 @@ export const ExecutionEntity = defineEntity({
     lastEventSeq: p.integer(),
   },
 });
-export type Execution = InferEntity<typeof ExecutionEntity>;

@@ -22,7 +22,8 @@ export function jsonObject(members: readonly JsonMember[]): JsonText {
   const parts: string[] = [];
   for (const [key, value, raw] of members) {
     if (value === undefined) continue;
-    parts.push(`${JSON.stringify(key)}:${raw === 'raw' ? value : toJsonText(value)}`);
+    const text = raw === 'raw' ? (value as JsonText) : toJsonText(value);
+    parts.push(`${JSON.stringify(key)}:${text}`);
   }
   return `{${parts.join(',')}}` as JsonText;
 }

@@ -12,7 +12,8 @@ const NONE: Preferences = { respondAsync: false, waitMs: undefined };
  * A preference or a parameter: a token, and after `=` a token or a quoted string. White space around `=` is allowed
  * for the sake of old senders (RFC 7240, 2: BWS).
  */
-const ITEM = /[ \t]*([!#$%&'*+.^_`|~0-9A-Za-z-]+)(?:[ \t]*=[ \t]*(?:([!#$%&'*+.^_`|~0-9A-Za-z-]+)|"((?:[^"\\]|\\.)*)"))?[ \t]*/y;
+const ITEM =
+  /[ \t]*([!#$%&'*+.^_`|~0-9A-Za-z-]+)(?:[ \t]*=[ \t]*(?:([!#$%&'*+.^_`|~0-9A-Za-z-]+)|"((?:[^"\\]|\\.)*)"))?[ \t]*/y;
 
 /** What is left of an element that can't be read: up to the next comma that stands in no quoted string. */
 const REST_OF_ELEMENT = /(?:[^",]|"(?:[^"\\]|\\.)*"?)*/y;
@@ -56,7 +57,10 @@ function* elements(text: string): Generator<readonly [name: string, word: string
   }
 }
 
-function itemAt(text: string, at: number): { readonly name: string; readonly word: string; readonly end: number } | undefined {
+function itemAt(
+  text: string,
+  at: number,
+): { readonly name: string; readonly word: string; readonly end: number } | undefined {
   ITEM.lastIndex = at;
   const found = ITEM.exec(text);
   if (found === null) return undefined;

@@ -13,7 +13,8 @@ const JSON_MEDIA_TYPE = /^application\/(?:json|[\w!#$&^.+-]+\+json)[ \t]*(?:;|$)
 export function parseBody(rawHeaders: readonly string[], body: Buffer): ParsedBody {
   const [contentType] = headerValues(rawHeaders, 'content-type');
   if (contentType === undefined) return unsupported('The Content-Type header is missing; send application/json.');
-  if (!JSON_MEDIA_TYPE.test(contentType)) return unsupported('The Content-Type must be application/json or application/*+json.');
+  if (!JSON_MEDIA_TYPE.test(contentType))
+    return unsupported('The Content-Type must be application/json or application/*+json.');
   const charset = /;[ \t]*charset[ \t]*=[ \t]*"?([^";, \t]+)/i.exec(contentType)?.[1];
   if (charset !== undefined && !/^utf-?8$/i.test(charset)) return unsupported('JSON is UTF-8 (RFC 8259, 8.1).');
   if (headerValues(rawHeaders, 'content-encoding').length > 0) {

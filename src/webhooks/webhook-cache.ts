@@ -120,9 +120,7 @@ async function readIngressWebhook(sql: Sql, keyring: Keyring, id: string): Promi
     },
     secrets: row.secrets.map((secret) => ({
       id: secret.id,
-      secret: keyring
-        .open(Buffer.from(secret.sealed, 'base64'), sealedFor(secret))
-        .toString('utf8'),
+      secret: keyring.open(Buffer.from(secret.sealed, 'base64'), sealedFor(secret)).toString('utf8'),
       expiresAtMs: secret.expires_at_ms ?? undefined,
     })),
     workerIds: row.worker_ids,

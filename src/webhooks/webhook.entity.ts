@@ -44,4 +44,3 @@ export const WebhookWorkerEntity = defineEntity({
     workerId: p.text(),
   },
 });
-export type WebhookWorker = InferEntity<typeof WebhookWorkerEntity>;

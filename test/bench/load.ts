@@ -26,7 +26,11 @@ export interface LoadResult {
 }
 
 /** Sends the body over 64 connections as fast as answers come. Anything but a 202 is an error. */
-export async function load(url: string, secret: string, limit: { seconds: number } | { amount: number }): Promise<LoadResult> {
+export async function load(
+  url: string,
+  secret: string,
+  limit: { seconds: number } | { amount: number },
+): Promise<LoadResult> {
   const signature = createHmac('sha256', secret).update(BODY).digest('hex');
   const result = await autocannon({
     url,

@@ -19,7 +19,8 @@ const seconds = Number(process.argv[3] ?? 5);
 const EXECUTIONS = 20_000;
 const WARM_UP = 2_000;
 
-const median = (numbers: readonly number[]): number => numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? 0;
+const median = (numbers: readonly number[]): number =>
+  numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? 0;
 const perSecond = (n: number): string => `${Math.round(n).toLocaleString('en')}/s`;
 
 /** Runs `work` against a gateway of its own on an embedded PostgreSQL in an empty folder, without rate limits. */
@@ -37,7 +38,11 @@ async function withGateway(roles: string, work: (gateway: GatewayProcess) => Pro
         RATE_LIMIT_USER_PER_MINUTE: '0',
       },
     });
-    await work(gateway).finally(() => gateway.end('SIGTERM'));
+    try {
+      await work(gateway);
+    } finally {
+      await gateway.end('SIGTERM');
+    }
   } finally {
     await rm(dataDir, { recursive: true, force: true });
   }
@@ -45,7 +50,9 @@ async function withGateway(roles: string, work: (gateway: GatewayProcess) => Pro
 
 async function startBareServer(): Promise<{ url: string; stop: () => void }> {
   const child = spawn(process.execPath, ['test/bench/bare-server.ts'], { stdio: ['ignore', 'pipe', 'inherit'] });
-  const url = await new Promise<string>((resolve) => child.stdout.once('data', (line: Buffer) => resolve(line.toString().trim())));
+  const url = await new Promise<string>((resolve) =>
+    child.stdout.once('data', (line: Buffer) => resolve(line.toString().trim())),
+  );
   return { url, stop: () => child.kill('SIGTERM') };
 }
 
@@ -70,7 +77,9 @@ async function benchAccepts(gateway: GatewayProcess): Promise<void> {
           `bare ${perSecond(theirs.perSecond)}, ratio ${ratio.toFixed(2)}`,
       );
     }
-    console.log(`accepts: median ${perSecond(median(accepts))}, median ratio to bare node:http ${median(ratios).toFixed(2)}`);
+    console.log(
+      `accepts: median ${perSecond(median(accepts))}, median ratio to bare node:http ${median(ratios).toFixed(2)}`,
+    );
   } finally {
     bare.stop();
   }
@@ -79,7 +88,7 @@ async function benchAccepts(gateway: GatewayProcess): Promise<void> {
 async function benchExecutions(gateway: GatewayProcess): Promise<void> {
   const webhook = await createWebhook(gateway);
   const untilDone = async (calls: number): Promise<void> => {
-    for (const deadlineMs = performance.now() + 120_000; performance.now() < deadlineMs; ) {
+    for (const deadlineMs = performance.now() + 120_000; performance.now() < deadlineMs;) {
       const { statistics } = await gateway.graphql<{ statistics: { succeeded: number; failed: number } }>(
         `query ($id: ID!) { statistics(webhookId: $id) { succeeded failed } }`,
         { id: webhook.id },

@@ -38,7 +38,9 @@ async function burst(gateway: GatewayProcess, url: string, secret: string): Prom
         headers: { 'content-type': 'application/json', 'x-webhook-signature': `sha256=${signature}` },
         body,
       })
-        .then(async (response) => (response.status === 202 ? ((await response.json()) as { callId: string }) : undefined))
+        .then(async (response) =>
+          response.status === 202 ? ((await response.json()) as { callId: string }) : undefined,
+        )
         .catch(() => undefined); // cut off by the kill: nothing was promised
       if (answer !== undefined) acknowledged.add(answer.callId);
       if (acknowledged.size >= ACKNOWLEDGED_BEFORE_KILL) killed ??= gateway.end('SIGKILL');
@@ -68,23 +70,30 @@ const endsByCall = async (): Promise<Map<string, number>> => {
 describe('a SIGKILL in the middle of a burst', () => {
   it.each([
     ['one worker', { workerIds: ['worker-echo'] }],
-    ['three workers in sequence', { workerIds: ['worker-echo', 'worker-slow-echo', 'worker-quick-echo'], dispatch: 'SEQUENTIAL' }],
-  ] as const)('loses no acknowledged call of %s, and every execution ends once', async (_, input) => {
-    const env = { ...databaseEnv(database.url), WORKERS_DIR: 'test/support/workers' };
-    const first = await startGatewayProcess({ env });
-    const webhook = await createWebhook(first, input);
-    const acknowledged = await burst(first, webhook.url, webhook.secret);
-    expect(acknowledged.size).toBeGreaterThanOrEqual(ACKNOWLEDGED_BEFORE_KILL);
-    expect(await unfinished()).toBeGreaterThan(0); // or the kill came too late to prove anything
+    [
+      'three workers in sequence',
+      { workerIds: ['worker-echo', 'worker-slow-echo', 'worker-quick-echo'], dispatch: 'SEQUENTIAL' },
+    ],
+  ] as const)(
+    'loses no acknowledged call of %s, and every execution ends once',
+    async (_, input) => {
+      const env = { ...databaseEnv(database.url), WORKERS_DIR: 'test/support/workers' };
+      const first = await startGatewayProcess({ env });
+      const webhook = await createWebhook(first, input);
+      const acknowledged = await burst(first, webhook.url, webhook.secret);
+      expect(acknowledged.size).toBeGreaterThanOrEqual(ACKNOWLEDGED_BEFORE_KILL);
+      expect(await unfinished()).toBeGreaterThan(0); // or the kill came too late to prove anything
 
-    const second = await startGatewayProcess({ env });
-    try {
-      await pollUntil('the end of every call', async () => ((await unfinished()) === 0 ? true : undefined), 40_000);
-    } finally {
-      await second.end('SIGTERM');
-    }
-    const ends = await endsByCall();
-    const lost = [...acknowledged].filter((callId) => ends.get(parseId('call', callId)!) !== input.workerIds.length);
-    expect(lost).toEqual([]);
-  }, 90_000);
+      const second = await startGatewayProcess({ env });
+      try {
+        await pollUntil('the end of every call', async () => ((await unfinished()) === 0 ? true : undefined), 40_000);
+      } finally {
+        await second.end('SIGTERM');
+      }
+      const ends = await endsByCall();
+      const lost = [...acknowledged].filter((callId) => ends.get(parseId('call', callId)!) !== input.workerIds.length);
+      expect(lost).toEqual([]);
+    },
+    90_000,
+  );
 });

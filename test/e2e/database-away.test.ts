@@ -56,7 +56,9 @@ describe('a database that goes away', () => {
 
     await server.query(`alter database ${name} with allow_connections true`);
     await pollUntil('a 202', async () => ((await post()).status === 202 ? true : undefined));
-    await pollUntil('readiness', async () => ((await fetch(`${gateway.url}/readyz`)).status === 200 ? true : undefined));
+    await pollUntil('readiness', async () =>
+      (await fetch(`${gateway.url}/readyz`)).status === 200 ? true : undefined,
+    );
     expect(() => process.kill(gateway.pid, 0)).not.toThrow();
   });
 });

@@ -95,7 +95,7 @@ describe("GitHub's own deliveries, signed by Octokit", () => {
     });
   }, 120_000);
 
-  it('are answered sync with the worker\'s result', async () => {
+  it("are answered sync with the worker's result", async () => {
     await gateway.graphql(
       `mutation ($id: ID!) { updateWebhook(input: { id: $id, executionMode: SYNC }) { userErrors { message } } }`,
       { id: webhook.id },

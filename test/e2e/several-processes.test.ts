@@ -82,7 +82,8 @@ describe('ingress, admin and runner in processes of their own', () => {
 
       const statuses: string[] = [];
       for await (const { data } of client.iterate<{ executionEvents: { status: string } }>({
-        query: 'subscription ($id: ID!) { executionEvents(executionId: $id) { ... on ExecutionStatusChanged { status } } }',
+        query:
+          'subscription ($id: ID!) { executionEvents(executionId: $id) { ... on ExecutionStatusChanged { status } } }',
         variables: { id: executionId },
       })) {
         statuses.push(data!.executionEvents.status);

@@ -34,7 +34,10 @@ describe('the shell recipe of the README', () => {
     const { stdout } = await run('sh', ['-c', await readmeRecipe()], {
       env: { PATH: process.env['PATH'], WEBHOOK_URL: url, WEBHOOK_SECRET: secret },
     });
-    expect(JSON.parse(stdout)).toMatchObject({ success: true, results: [{ result: { event: 'order.created', id: 1 } }] });
+    expect(JSON.parse(stdout)).toMatchObject({
+      success: true,
+      results: [{ result: { event: 'order.created', id: 1 } }],
+    });
   });
 
   it('is refused with another secret', async () => {
@@ -47,9 +50,12 @@ describe('the shell recipe of the README', () => {
 });
 
 describe('the curl command that the API gives', () => {
-  it.each(['SECRET_HEADER', 'HMAC_SIGNATURE', 'BEARER_TOKEN', 'API_KEY'])('works as it stands for %s', async (method) => {
-    const { curl } = await createWebhook(gateway, { executionMode: 'SYNC', authentication: { method } });
-    const { stdout } = await run('sh', ['-c', curl], { env: { PATH: process.env['PATH'] } });
-    expect(JSON.parse(stdout)).toMatchObject({ success: true, executionMode: 'sync' });
-  });
+  it.each(['SECRET_HEADER', 'HMAC_SIGNATURE', 'BEARER_TOKEN', 'API_KEY'])(
+    'works as it stands for %s',
+    async (method) => {
+      const { curl } = await createWebhook(gateway, { executionMode: 'SYNC', authentication: { method } });
+      const { stdout } = await run('sh', ['-c', curl], { env: { PATH: process.env['PATH'] } });
+      expect(JSON.parse(stdout)).toMatchObject({ success: true, executionMode: 'sync' });
+    },
+  );
 });

@@ -5,7 +5,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { ADMIN_TOKEN, type GatewayProcess, runGatewayCommand, startGatewayProcess } from '../support/gateway-process.js';
+import {
+  ADMIN_TOKEN,
+  type GatewayProcess,
+  runGatewayCommand,
+  startGatewayProcess,
+} from '../support/gateway-process.js';
 import { pollUntil } from '../support/poll-until.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
 
@@ -39,7 +44,9 @@ describe('the first start, with nothing configured', () => {
   };
 
   const printedCurl = async (process: GatewayProcess): Promise<string> =>
-    await pollUntil('the whole welcome', () => Promise.resolve(/^curl [\s\S]*?--data-raw .*$/m.exec(process.printed())?.[0]));
+    await pollUntil('the whole welcome', () =>
+      Promise.resolve(/^curl [\s\S]*?--data-raw .*$/m.exec(process.printed())?.[0]),
+    );
 
   it('prints a curl command that works as it stands', async () => {
     const { stdout } = await run('sh', ['-c', await printedCurl(await start())]);
@@ -145,7 +152,7 @@ describe('a start that cannot be', () => {
     expect(await fails(env as Record<string, string>)).toContain(name);
   });
 
-  it('says that a database of one\'s own needs an encryption key, and refuses another one later', async () => {
+  it("says that a database of one's own needs an encryption key, and refuses another one later", async () => {
     expect(await fails({ DATABASE_URL: database.url, PORT: '0' })).toContain('ENCRYPTION_KEYS');
     const key = (byte: number): string => `own:${Buffer.alloc(32, byte).toString('base64')}`;
     const gateway = await startGatewayProcess({
@@ -158,7 +165,10 @@ describe('a start that cannot be', () => {
   it('refuses a database that could lose what it acknowledged', async () => {
     const unsafe = new URL(database.url);
     unsafe.searchParams.set('options', '-c synchronous_commit=off');
-    const line = await fails({ DATABASE_URL: unsafe.href, ENCRYPTION_KEYS: `k:${Buffer.alloc(32).toString('base64')}` });
+    const line = await fails({
+      DATABASE_URL: unsafe.href,
+      ENCRYPTION_KEYS: `k:${Buffer.alloc(32).toString('base64')}`,
+    });
     expect(line).toContain('synchronous_commit=off');
   });
 });

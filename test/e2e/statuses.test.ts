@@ -155,10 +155,16 @@ describe('a call is answered', () => {
 
   it('403 when inactive, but only to who knows the secret; 404 once it is deleted', async () => {
     const webhook = await create();
-    await gateway.graphql('mutation ($id: ID!) { deactivateWebhook(input: { id: $id }) { userErrors { code } } }', webhook);
+    await gateway.graphql(
+      'mutation ($id: ID!) { deactivateWebhook(input: { id: $id }) { userErrors { code } } }',
+      webhook,
+    );
     expect((await post(webhook, '{}')).status).toBe(403);
     expect((await post({ ...webhook, secret: 'whsec_wrong' }, '{}')).status).toBe(401);
-    await gateway.graphql('mutation ($id: ID!) { activateWebhook(input: { id: $id }) { userErrors { code } } }', webhook);
+    await gateway.graphql(
+      'mutation ($id: ID!) { activateWebhook(input: { id: $id }) { userErrors { code } } }',
+      webhook,
+    );
     expect((await post(webhook, '{}')).status).toBe(202);
     await gateway.graphql('mutation ($id: ID!) { deleteWebhook(input: { id: $id }) { userErrors { code } } }', webhook);
     expect((await post(webhook, '{}')).status).toBe(404);
@@ -184,7 +190,9 @@ describe('a call is answered', () => {
   });
 
   it('202 for application/*+json', async () => {
-    const { status } = await post(await create(), '{}', { 'content-type': 'application/cloudevents+json; charset=UTF-8' });
+    const { status } = await post(await create(), '{}', {
+      'content-type': 'application/cloudevents+json; charset=UTF-8',
+    });
     expect(status).toBe(202);
   });
 

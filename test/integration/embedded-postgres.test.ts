@@ -33,8 +33,7 @@ describe('the embedded PostgreSQL', () => {
     servers.push(server);
     return server;
   };
-  const modeOf = async (name: string): Promise<string> =>
-    ((await stat(join(dataDir, name))).mode & 0o777).toString(8);
+  const modeOf = async (name: string): Promise<string> => ((await stat(join(dataDir, name))).mode & 0o777).toString(8);
 
   beforeAll(async () => {
     // Of mode 0700: when root runs this, its database's user can come here only with a capability.
@@ -231,11 +230,7 @@ describe('the embedded PostgreSQL', () => {
       expect(message).not.toContain('\n');
       return message;
     };
-    const replaced = async (
-      name: string,
-      text: string | undefined,
-      check: () => Promise<void>,
-    ): Promise<void> => {
+    const replaced = async (name: string, text: string | undefined, check: () => Promise<void>): Promise<void> => {
       const path = join(dataDir, name);
       await rename(path, `${path}.aside`);
       try {
@@ -274,9 +269,7 @@ describe('the embedded PostgreSQL', () => {
 
     it('a cluster of another major version', async () => {
       await replaced('postgres/PG_VERSION', '9\n', async () => {
-        expect(await refusal()).toMatch(
-          /is of PostgreSQL 9, and this Workhook brings PostgreSQL 18: dump it/,
-        );
+        expect(await refusal()).toMatch(/is of PostgreSQL 9, and this Workhook brings PostgreSQL 18: dump it/);
       });
     });
 

@@ -38,7 +38,10 @@ const insertCall = (id: string): Promise<unknown> =>
   );
 
 const partitionOf = async (id: string): Promise<string> => {
-  const { rows } = await pool.query<{ name: string }>('select tableoid::regclass::text as name from calls where id = $1', [id]);
+  const { rows } = await pool.query<{ name: string }>(
+    'select tableoid::regclass::text as name from calls where id = $1',
+    [id],
+  );
   return rows[0]!.name;
 };
 
@@ -80,7 +83,10 @@ describe('a round of maintenance', () => {
     const done: string[] = [];
     const tasks: MaintenanceTask[] = [
       { name: 'broken', run: async (sql) => void (await sql.query('select 1 / 0')) },
-      { name: 'next', run: async (sql) => void done.push((await sql.query<{ n: string }>("select 'ran' as n")).rows[0]!.n) },
+      {
+        name: 'next',
+        run: async (sql) => void done.push((await sql.query<{ n: string }>("select 'ran' as n")).rows[0]!.n),
+      },
     ];
     expect(await maintain({ pool, tasks, log })).toBe(true);
     expect(done).toEqual(['ran']);

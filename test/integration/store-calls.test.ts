@@ -80,8 +80,16 @@ describe('storeCalls', () => {
     );
     const of = (call: CallToStore): [string, boolean][] =>
       rows.filter((row) => row.call_id === call.callId).map((row) => [row.status, row.has_job]);
-    expect(of(parallel)).toEqual([['QUEUED', true], ['QUEUED', true], ['QUEUED', true]]);
-    expect(of(sequential)).toEqual([['QUEUED', true], ['WAITING', false], ['WAITING', false]]);
+    expect(of(parallel)).toEqual([
+      ['QUEUED', true],
+      ['QUEUED', true],
+      ['QUEUED', true],
+    ]);
+    expect(of(sequential)).toEqual([
+      ['QUEUED', true],
+      ['WAITING', false],
+      ['WAITING', false],
+    ]);
   });
 
   it('stores nothing of a call whose webhook has changed, is inactive or deleted, and all of the others', async () => {

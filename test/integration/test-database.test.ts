@@ -25,9 +25,7 @@ describe('a test database', () => {
   };
 
   it('is migrated', async () => {
-    expect(await query(first.url, "select to_regclass('calls') is not null as there")).toEqual([
-      { there: true },
-    ]);
+    expect(await query(first.url, "select to_regclass('calls') is not null as there")).toEqual([{ there: true }]);
     expect(await query(first.url, "select to_regnamespace('graphile_worker') is not null as there")).toEqual([
       { there: true },
     ]);
@@ -35,9 +33,7 @@ describe('a test database', () => {
 
   it('belongs to its file alone', async () => {
     await query(first.url, 'create table only_here (id int)');
-    expect(await query(second.url, "select to_regclass('only_here') is null as absent")).toEqual([
-      { absent: true },
-    ]);
+    expect(await query(second.url, "select to_regclass('only_here') is null as absent")).toEqual([{ absent: true }]);
   });
 
   it('is as durable as the real one', async () => {

@@ -12,7 +12,7 @@ export async function pollUntil<Answer>(
   ask: () => Promise<Answer | undefined>,
   limitMs = 20_000,
 ): Promise<Answer> {
-  for (const deadlineMs = performance.now() + limitMs; performance.now() < deadlineMs; ) {
+  for (const deadlineMs = performance.now() + limitMs; performance.now() < deadlineMs;) {
     const answer = await ask();
     if (answer !== undefined) return answer;
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));

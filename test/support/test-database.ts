@@ -42,9 +42,7 @@ async function dropDatabase(name: string): Promise<void> {
 function serverUrl(): string {
   const url = process.env['WORKHOOK_TEST_SERVER_URL'];
   if (url === undefined) {
-    throw new Error(
-      'There is no test server: a test that needs one belongs in test/integration, e2e or chaos.',
-    );
+    throw new Error('There is no test server: a test that needs one belongs in test/integration, e2e or chaos.');
   }
   return url;
 }

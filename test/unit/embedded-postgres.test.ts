@@ -26,23 +26,20 @@ describe('the programs of the embedded PostgreSQL', () => {
 });
 
 describe('the connection URL', () => {
-  it.each(['/tmp/plain', '/with space/and%2F/ünï', `/odd,"'?#[]@:&=+;/x`])(
-    'leads pg to the socket in %s',
-    (host) => {
-      const url = connectionUrl({ host, port: 5432 }, 'workhook', 'p-_w', 'workhook');
-      const client = new pg.Client({ connectionString: url });
+  it.each(['/tmp/plain', '/with space/and%2F/ünï', `/odd,"'?#[]@:&=+;/x`])('leads pg to the socket in %s', (host) => {
+    const url = connectionUrl({ host, port: 5432 }, 'workhook', 'p-_w', 'workhook');
+    const client = new pg.Client({ connectionString: url });
 
-      expect(client).toMatchObject({
-        host,
-        port: 5432,
-        user: 'workhook',
-        password: 'p-_w',
-        database: 'workhook',
-        ssl: false,
-      });
-      expect(decodeURIComponent(new URL(url).hostname)).toBe(host); // as MikroORM reads it
-    },
-  );
+    expect(client).toMatchObject({
+      host,
+      port: 5432,
+      user: 'workhook',
+      password: 'p-_w',
+      database: 'workhook',
+      ssl: false,
+    });
+    expect(decodeURIComponent(new URL(url).hostname)).toBe(host); // as MikroORM reads it
+  });
 });
 
 describe('the server arguments', () => {
@@ -90,10 +87,7 @@ describe('files of the embedded PostgreSQL', () => {
   });
 
   it('a pid file with the id of another program names a foreigner', () => {
-    writeFileSync(
-      join(dir, 'postmaster.pid'),
-      `${process.pid}\n${dir}\n1\n5432\n${dir}\n\n  1 1\nready   \n`,
-    );
+    writeFileSync(join(dir, 'postmaster.pid'), `${process.pid}\n${dir}\n1\n5432\n${dir}\n\n  1 1\nready   \n`);
     expect(readPostmaster(dir)).toEqual({ kind: 'foreign', pid: process.pid });
   });
 

@@ -69,12 +69,10 @@ describe('GroupCommit', () => {
     expect(batches).toEqual([[1]]);
   });
 
-  it("tries a batch one by one when an item is at fault, so that only that one fails", async () => {
+  it('tries a batch one by one when an item is at fault, so that only that one fails', async () => {
     const { groupCommit } = setUp({
       commit: (batch) =>
-        batch.includes(2)
-          ? Promise.reject(new Error('item 2'))
-          : Promise.resolve(batch.map((n) => `stored ${n}`)),
+        batch.includes(2) ? Promise.reject(new Error('item 2')) : Promise.resolve(batch.map((n) => `stored ${n}`)),
       isItemFault: () => true,
     });
     const settled = await Promise.allSettled([1, 2, 3].map((n) => groupCommit.add(n)));

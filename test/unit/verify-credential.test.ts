@@ -53,8 +53,12 @@ describe('verifyCredential', () => {
   });
 
   it('compares the secret itself for the methods that send it, scheme in any case', () => {
-    expect(verifyCredential(bearer, [active], ['Authorization', 'bearer whsec_active'], body, NOW_MS).verified).toBe(true);
-    expect(verifyCredential(bearer, [active], ['Authorization', 'Bearer whsec_activ'], body, NOW_MS).verified).toBe(false);
+    expect(verifyCredential(bearer, [active], ['Authorization', 'bearer whsec_active'], body, NOW_MS).verified).toBe(
+      true,
+    );
+    expect(verifyCredential(bearer, [active], ['Authorization', 'Bearer whsec_activ'], body, NOW_MS).verified).toBe(
+      false,
+    );
     expect(verifyCredential(custom, [active], ['X-SHOP', 'key:whsec_active'], body, NOW_MS).verified).toBe(true);
     expect(verifyCredential(custom, [active], ['X-SHOP', 'KEY:whsec_active'], body, NOW_MS).verified).toBe(false);
   });

@@ -15,11 +15,7 @@ export type AdminClient = pg.Client & { ref(): void; unref(): void };
 /**
  * Connects as superuser. The application name marks a gateway that uses this server, see {@link otherGateways}.
  */
-export async function connectAdmin(
-  address: ServerAddress,
-  password: string,
-  timeoutMs: number,
-): Promise<AdminClient> {
+export async function connectAdmin(address: ServerAddress, password: string, timeoutMs: number): Promise<AdminClient> {
   const client = new pg.Client({
     host: address.host,
     port: address.port,
@@ -66,8 +62,7 @@ export async function otherGateways(admin: pg.Client, isAlive: (pid: number) => 
   );
   const pids = rows.flatMap(({ name }) => {
     const [, pid, held] = /^workhook:(\d+)(:embedded)?/.exec(name) ?? [];
-    const counts =
-      pid !== undefined && (held !== undefined || Number(pid) !== process.pid) && isAlive(Number(pid));
+    const counts = pid !== undefined && (held !== undefined || Number(pid) !== process.pid) && isAlive(Number(pid));
     return counts ? [Number(pid)] : [];
   });
   return [...new Set(pids)];

@@ -37,10 +37,7 @@ export function locateBinaries(
 ): PostgresBinaries {
   const name = PACKAGES[platform];
   if (name === undefined) {
-    throw new AppError(
-      'STARTUP_FAILED',
-      `There is no embedded PostgreSQL for ${platform}: set DATABASE_URL.`,
-    );
+    throw new AppError('STARTUP_FAILED', `There is no embedded PostgreSQL for ${platform}: set DATABASE_URL.`);
   }
   const packageDir = dirname(dirname(resolvePackage(name, resolveFrom)));
   const root = join(packageDir, 'native');

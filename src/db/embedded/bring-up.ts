@@ -68,10 +68,7 @@ export async function bringUp(options: BringUpOptions): Promise<RunningServer> {
  */
 const PASSING = /lock file "postmaster\.pid" already exists|pre-existing shared memory block/;
 
-async function startOne(
-  options: BringUpOptions,
-  stalePid: number | undefined,
-): Promise<RunningServer | undefined> {
+async function startOne(options: BringUpOptions, stalePid: number | undefined): Promise<RunningServer | undefined> {
   const { layout, binaries, limits } = options;
   const runAs = await options.runAs();
   const address = await chooseAddress(layout, runAs);
@@ -149,19 +146,13 @@ const NOT_NOW = new Set(['57P01', '57P02', '57P03']);
  * @returns undefined when nobody answers.
  * @throws AppError STARTUP_FAILED when the server answers with a refusal that waiting does not change.
  */
-async function tryConnect(
-  address: ServerAddress,
-  password: string,
-  limitMs: number,
-): Promise<AdminClient | undefined> {
+async function tryConnect(address: ServerAddress, password: string, limitMs: number): Promise<AdminClient | undefined> {
   try {
     return await connectAdmin(address, password, limitMs);
   } catch (cause) {
     if (!(cause instanceof pg.DatabaseError) || NOT_NOW.has(cause.code ?? '')) return undefined;
-    throw new AppError(
-      'STARTUP_FAILED',
-      `The embedded PostgreSQL refuses the gateway: ${messageOf(cause)}.`,
-      { cause },
-    );
+    throw new AppError('STARTUP_FAILED', `The embedded PostgreSQL refuses the gateway: ${messageOf(cause)}.`, {
+      cause,
+    });
   }
 }

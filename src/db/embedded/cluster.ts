@@ -122,9 +122,7 @@ export async function initCluster(
 /** What a start that was killed in the middle left behind. */
 async function removeLeftovers(dataDir: string): Promise<void> {
   const names = (await readdir(dataDir)).filter((name) => name.startsWith(PART_PREFIX));
-  await Promise.all(
-    names.map((name) => rm(join(dataDir, name), { recursive: true, force: true, maxRetries: 3 })),
-  );
+  await Promise.all(names.map((name) => rm(join(dataDir, name), { recursive: true, force: true, maxRetries: 3 })));
 }
 
 function reasonOf(error: unknown): string {

@@ -29,8 +29,7 @@ export async function prepareDataDir(dataDir: string): Promise<DataLayout> {
   try {
     await mkdir(dataDir, { recursive: true, mode: process.getuid?.() === 0 ? 0o711 : 0o700 });
     path = await realpath(dataDir);
-    if (!(await stat(path)).isDirectory())
-      throw Object.assign(new Error('not a directory'), { code: 'ENOTDIR' });
+    if (!(await stat(path)).isDirectory()) throw Object.assign(new Error('not a directory'), { code: 'ENOTDIR' });
     await access(path, constants.R_OK | constants.W_OK | constants.X_OK);
   } catch (error) {
     throw notWritable(dataDir, error);

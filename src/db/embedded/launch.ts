@@ -24,11 +24,7 @@ export interface ServerExit {
  *
  * @throws AppError STARTUP_FAILED when the program cannot be executed.
  */
-export async function launchServer(
-  command: Command,
-  log: ServerLog,
-  stalePid?: number,
-): Promise<LaunchedServer> {
+export async function launchServer(command: Command, log: ServerLog, stalePid?: number): Promise<LaunchedServer> {
   const child = spawn(command.file, command.args, {
     ...command.options,
     cwd: '/',

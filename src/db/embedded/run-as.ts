@@ -75,14 +75,7 @@ async function createSystemUser(): Promise<UnixUser> {
   let user = await lookUpUser(SYSTEM_USER);
   if (user !== undefined) return user;
   try {
-    await run('useradd', [
-      '--system',
-      '--user-group',
-      '--no-create-home',
-      '--shell',
-      '/usr/sbin/nologin',
-      SYSTEM_USER,
-    ]);
+    await run('useradd', ['--system', '--user-group', '--no-create-home', '--shell', '/usr/sbin/nologin', SYSTEM_USER]);
     user = await lookUpUser(SYSTEM_USER);
     if (user !== undefined) return user;
     throw new Error(`useradd made no user ${SYSTEM_USER}`);

@@ -19,9 +19,7 @@ const SOCKET_PATH_BYTES_MAX = 103;
  */
 export async function chooseAddress(layout: DataLayout, runAs: RunAs): Promise<ServerAddress> {
   if (process.platform === 'win32') return { host: '127.0.0.1', port: await freePort() };
-  const host = socketFits(layout.socketDir)
-    ? layout.socketDir
-    : await shortSocketDir(layout.socketDirRecord, runAs);
+  const host = socketFits(layout.socketDir) ? layout.socketDir : await shortSocketDir(layout.socketDirRecord, runAs);
   await mkdir(host, { recursive: true, mode: 0o700 });
   await runAs.own(host);
   return { host, port: SOCKET_PORT };
@@ -62,11 +60,6 @@ async function freePort(): Promise<number> {
  *
  * `sslmode` keeps a PGSSLMODE of the environment from asking for TLS, which this server does not speak.
  */
-export function connectionUrl(
-  address: ServerAddress,
-  user: string,
-  password: string,
-  database: string,
-): string {
+export function connectionUrl(address: ServerAddress, user: string, password: string, database: string): string {
   return `postgresql://${user}:${password}@${encodeURIComponent(address.host)}:${address.port}/${database}?sslmode=disable`;
 }

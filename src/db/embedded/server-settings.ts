@@ -52,11 +52,7 @@ export function serverArguments(clusterDir: string, address: ServerAddress): str
           unix_socket_permissions: '0700',
         };
   const settings = { ...SETTINGS, ...listening, port: String(address.port) };
-  return [
-    '-D',
-    clusterDir,
-    ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
-  ];
+  return ['-D', clusterDir, ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])];
 }
 
 /** One entry of a list of directories: quoted, it may hold commas and spaces. */

@@ -20,11 +20,7 @@ const SQLITE_BUSY = 5;
  * @param limitMs how long to wait for another process.
  * @throws AppError STARTUP_FAILED when that time passes, or the file cannot be opened.
  */
-export async function takeStartupLock(
-  lockFile: string,
-  limitMs: number,
-  onWait?: () => void,
-): Promise<StartupLock> {
+export async function takeStartupLock(lockFile: string, limitMs: number, onWait?: () => void): Promise<StartupLock> {
   let waited = false;
   const lock = await poll(
     () => {

@@ -22,13 +22,9 @@ export interface Needs {
 
 /** The first path that the modes of files close to a user, or undefined. Access lists are not looked at. */
 export function findDenied(user: UnixUser, needs: Needs): string | undefined {
-  const entered = [
-    ...needs.enter,
-    ...[...needs.enter, ...needs.read, ...needs.execute].flatMap(directoriesAbove),
-  ];
+  const entered = [...needs.enter, ...[...needs.enter, ...needs.read, ...needs.execute].flatMap(directoriesAbove)];
   return (
-    entered.find((path) => !allows(user, path, EXECUTE)) ??
-    findUnreadable(user, [...needs.read, ...needs.execute])
+    entered.find((path) => !allows(user, path, EXECUTE)) ?? findUnreadable(user, [...needs.read, ...needs.execute])
   );
 }
 

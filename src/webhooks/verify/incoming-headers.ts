@@ -25,7 +25,10 @@ const REMOVED = '[removed]';
  *
  * @param secretHeader the header that carries this webhook's secret itself, in lower case.
  */
-export function recordedHeaders(rawHeaders: readonly string[], secretHeader: string | undefined): Record<string, string> {
+export function recordedHeaders(
+  rawHeaders: readonly string[],
+  secretHeader: string | undefined,
+): Record<string, string> {
   const recorded = Object.create(null) as Record<string, string>;
   for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
     const name = rawHeaders[i]!.toLowerCase();

@@ -197,11 +197,18 @@ describe('leases and their ends', () => {
       Array.from({ length: 20 }, () => fixture.store(['worker-a', 'worker-a'], { dispatch: 'SEQUENTIAL' })),
     );
     const held = await Promise.all(calls.map((call) => lease(runner, call.executionIds[0]!)));
-    await finish(...held.map((one, i): [Lease, Ending] => [one, i % 2 === 0 ? SUCCEEDED : FAILED]));
+    const again: Ending = { status: 'WAITING', error: toJsonText({}), delayMs: 60_000 };
+    const endings = [SUCCEEDED, FAILED, again] as const;
+    await finish(...held.map((one, i): [Lease, Ending] => [one, endings[i % 3]!]));
     const states = await Promise.all(
       calls.map(async (call) => (await fixture.read(call.callId)).map(({ status }) => status)),
     );
-    states.forEach((state, i) => expect(state).toEqual(i % 2 === 0 ? ['SUCCEEDED', 'QUEUED'] : ['FAILED', 'SKIPPED']));
+    const expected = [
+      ['SUCCEEDED', 'QUEUED'],
+      ['FAILED', 'SKIPPED'],
+      ['WAITING', 'WAITING'],
+    ];
+    expect(states).toEqual(calls.map((_, i) => expected[i % 3]));
   });
 
   it('tells with the commit what changed, in payloads that others can read', async () => {

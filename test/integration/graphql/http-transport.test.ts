@@ -1,0 +1,190 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { SESSION_COOKIE } from '../../../src/access/session-cookie.js';
+import { exchangeLoginToken, issueLoginToken } from '../../../src/access/sessions.js';
+import { addToken, type GraphqlProcess, openGraphqlProcess, readAnswer } from '../../support/graphql-process.js';
+import { createTestDatabase, type TestDatabase } from '../../support/test-database.js';
+
+let testDatabase: TestDatabase;
+let gateway: GraphqlProcess;
+let owner: { readonly token: string; readonly tokenId: string; readonly userId: string };
+
+beforeAll(async () => {
+  testDatabase = await createTestDatabase();
+  gateway = await openGraphqlProcess({ databaseUrl: testDatabase.url });
+  owner = await addToken(gateway.database.pool, 'owner');
+});
+
+afterAll(async () => {
+  await gateway.close();
+  await testDatabase.drop();
+});
+
+const send = async (init: RequestInit, search = ''): Promise<Awaited<ReturnType<typeof readAnswer>>> =>
+  await readAnswer(await fetch(`${gateway.url}${search}`, init));
+
+const json = { 'Content-Type': 'application/json' };
+
+describe('who calls', () => {
+  it('is the owner of the token', async () => {
+    const { status, data, headers } = await gateway.post('{ viewer { role } version }', { token: owner.token });
+    expect(status).toBe(200);
+    expect(data).toEqual({ viewer: { role: 'OWNER' }, version: '0.0.0-test' });
+    expect(headers.get('cache-control')).toBe('no-store');
+  });
+
+  it('is nobody without a token: 401, and nothing is told', async () => {
+    const answer = await gateway.post('{ version }');
+    expect(answer.status).toBe(401);
+    expect(answer.headers.get('www-authenticate')).toBe('Bearer realm="workhook"');
+    expect(answer.data ?? null).toBeNull();
+    expect(answer.errors).toEqual([
+      expect.objectContaining({ extensions: { code: 'UNAUTHENTICATED', requestId: expect.any(String) } }),
+    ]);
+  });
+
+  it('is nobody with a token that is not one', async () => {
+    const { status, errors } = await gateway.post('{ version }', { token: `${owner.token.slice(0, -4)}AAAA` });
+    expect([status, errors![0]!.extensions.code]).toEqual([401, 'UNAUTHENTICATED']);
+  });
+
+  it('is somebody who may not do everything', async () => {
+    const viewer = await addToken(gateway.database.pool, 'viewer');
+    const narrowed = await addToken(gateway.database.pool, 'owner', ['calls:read']);
+    const query = '{ webhooks { totalCount } }';
+    expect((await gateway.post(query, { token: viewer.token })).errors).toBeUndefined();
+    const refused = await gateway.post(query, { token: narrowed.token });
+    expect([refused.status, refused.errors![0]!.extensions.code]).toEqual([200, 'FORBIDDEN']);
+    const mutation = 'mutation { setRateLimit(input: { scope: GLOBAL, perMinute: 1 }) { userErrors { message } } }';
+    const { errors } = await gateway.post(mutation, { token: viewer.token });
+    expect(errors![0]!.extensions.code).toBe('FORBIDDEN');
+  });
+
+  it('is who signed in, by the cookie', async () => {
+    const { pool } = gateway.database;
+    const session = await exchangeLoginToken(pool, await issueLoginToken(pool, owner.userId));
+    const { data } = await gateway.post('{ viewer { role } }', {
+      headers: { Cookie: `${SESSION_COOKIE}=${session!.token}` },
+    });
+    expect(data).toEqual({ viewer: { role: 'OWNER' } });
+  });
+});
+
+describe('errors', () => {
+  it("carry the caller's request id and a code", async () => {
+    const { errors, status, headers } = await gateway.post('{ webhook(id: "nonsense") { id } }', {
+      token: owner.token,
+      headers: { 'X-Request-Id': 'from-the-caller' },
+    });
+    expect(status).toBe(200);
+    expect(headers.get('x-request-id')).toBe('from-the-caller');
+    expect(errors).toHaveLength(1);
+    expect(errors![0]!.extensions.requestId).toBe('from-the-caller');
+  });
+
+  it('carry it when no operation was found either', async () => {
+    for (const body of ['{', '[]', '{}', '{"query": 1}', '"text"']) {
+      const answer = await send({ method: 'POST', body, headers: { ...json, 'X-Request-Id': 'r-1' } });
+      expect([body, answer.status]).toEqual([body, 400]);
+      expect(answer.errors![0]!.extensions).toEqual({ code: 'BAD_USER_INPUT', requestId: 'r-1' });
+    }
+  });
+
+  it('say nothing of what the schema has besides', async () => {
+    const { status, errors } = await gateway.post('{ webhoks { totalCount } }', { token: owner.token });
+    expect(status).toBe(400);
+    expect(errors![0]!.extensions.code).toBe('GRAPHQL_VALIDATION_FAILED');
+    expect(JSON.stringify(errors)).not.toContain('Did you mean');
+    const introspection = await gateway.post('{ __schema { types { name } } }', { token: owner.token });
+    expect(introspection.errors![0]!.extensions.code).toBe('GRAPHQL_VALIDATION_FAILED');
+    expect(introspection.data).toBeUndefined();
+  });
+
+  it('call a wrong variable the caller’s mistake', async () => {
+    const { status, errors } = await gateway.post('query($n: Int) { webhooks(first: $n) { totalCount } }', {
+      token: owner.token,
+      variables: { n: 'many' },
+    });
+    expect([status, errors![0]!.extensions.code]).toEqual([400, 'BAD_USER_INPUT']);
+  });
+});
+
+describe('what a request may be', () => {
+  const body = JSON.stringify({ query: '{ version }' });
+  const authorization = (): Record<string, string> => ({ Authorization: `Bearer ${owner.token}` });
+
+  it.each(['text/plain', 'application/x-www-form-urlencoded', 'multipart/form-data'])(
+    'refuses %s, which a foreign page could send',
+    async (type) => {
+      const answer = await send({ method: 'POST', body, headers: { 'Content-Type': type, ...authorization() } });
+      expect(answer.status).toBe(400);
+      expect(answer.errors![0]!.message).toContain('CSRF');
+    },
+  );
+
+  it('refuses a query in the URL that a foreign page could send, and takes it from a program', async () => {
+    const search = '?query=%7Bversion%7D';
+    expect((await send({ headers: authorization() }, search)).status).toBe(400);
+    const answer = await send({ headers: { ...authorization(), 'apollo-require-preflight': '1' } }, search);
+    expect([answer.status, answer.data]).toEqual([200, { version: '0.0.0-test' }]);
+  });
+
+  it('refuses a mutation in the URL', async () => {
+    const query = 'mutation{revokeApiToken(input:{id:"token-0"}){userErrors{message}}}';
+    const headers = { ...authorization(), 'apollo-require-preflight': '1' };
+    const answer = await send({ headers }, `?query=${encodeURIComponent(query)}`);
+    expect([answer.status, answer.errors![0]!.extensions.code]).toEqual([405, 'BAD_USER_INPUT']);
+  });
+
+  it('refuses several operations in one request', async () => {
+    const answer = await send({ method: 'POST', body: `[${body},${body}]`, headers: { ...json, ...authorization() } });
+    expect(answer.status).toBe(400);
+    expect(answer.errors![0]!.message).toContain('batching');
+  });
+
+  it('refuses a subscription: those need a WebSocket', async () => {
+    const { errors, status } = await gateway.post('subscription { callReceived { id } }', { token: owner.token });
+    expect(status).toBe(400);
+    expect(errors).toHaveLength(1);
+  });
+
+  it('takes a mebibyte and not more', async () => {
+    const sized = (bytes: number): string => body.padEnd(bytes, ' ');
+    const headers = { ...json, ...authorization() };
+    expect((await send({ method: 'POST', body: sized(1_048_576), headers })).data).toEqual({ version: '0.0.0-test' });
+    const answer = await send({ method: 'POST', body: sized(1_048_577), headers });
+    expect([answer.status, answer.errors![0]!.extensions.code]).toEqual([413, 'BAD_USER_INPUT']);
+  });
+});
+
+describe('limits', () => {
+  it.each([
+    ['aliases', `{ ${Array.from({ length: 31 }, (_, i) => `a${i}: version`).join(' ')} }`],
+    ['levels', `{ webhooks { nodes { ${'workers { webhooks { nodes { '.repeat(4)} id ${'} } } '.repeat(4)} } } }`],
+    ['tokens', `{ ${'version '.repeat(2_001)} }`],
+    ['cost', '{ webhooks(first: 100) { nodes { calls(first: 100) { nodes { id } } } } }'],
+  ])('refuse too many %s before anything runs', async (_, query) => {
+    const { status, errors, data } = await gateway.post(query, { token: owner.token });
+    expect(errors![0]!.extensions.code).toBe('COST_LIMIT_EXCEEDED');
+    expect(status).toBe(400);
+    expect(data).toBeUndefined();
+  });
+
+  it('tell what an operation cost', async () => {
+    const { extensions } = await gateway.post('{ version }', { token: owner.token });
+    expect(extensions).toEqual({ cost: { requested: 1, maximum: 10_000 } });
+  });
+});
+
+describe('in development', () => {
+  it('answers for its schema, and suggests', async () => {
+    const open = await openGraphqlProcess({ databaseUrl: testDatabase.url, introspection: true, production: false });
+    try {
+      const { data } = await open.post('{ __schema { queryType { name } } }');
+      expect(data).toEqual({ __schema: { queryType: { name: 'Query' } } });
+      const { errors } = await open.post('{ versio }');
+      expect(errors![0]!.message).toContain('Did you mean "version"');
+    } finally {
+      await open.close();
+    }
+  });
+});
