@@ -55,9 +55,12 @@ describe('waiting for a call', () => {
   });
 
   it('hears an end that came between the commit and the waiting', async () => {
+    const hub = new EventHub();
     const call = await fixture.store(['worker-a']);
-    const begun = wait(call.callId);
+    const begun = wait(call.callId, hub);
     await finishCall(call);
+    hub.deliver({ kind: 'call-finished', callId: call.callId, webhookId: fixture.webhookId });
+    await new Promise((resolve) => setImmediate(resolve)); // the event has reached everybody who listens
     expect(await within(HEARD_MS_MAX, begun.finished(LONG_MS))).toHaveLength(1);
   });
 
