@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { takeLeases } from '../../../src/executions/lease.js';
 import { newRandomUuid, newUuidV7 } from '../../../src/lib/ids.js';
@@ -108,6 +109,31 @@ describe('the queue’s runner', () => {
       fixture.changeWorker('worker-stubborn', (run) => Promise.resolve({ result: toJsonText(run.attempt) }));
       runner = await fixture.startRunner();
       expect((await fixture.end(call.callId))[0]).toMatchObject({ status: 'SUCCEEDED', attempt: 1 });
+    });
+
+    it('ends although the database is away, and the next one goes on with what it left', async () => {
+      const started = signal();
+      await fixture.addWorker('worker-cut-off', (run) => {
+        if (run.attempt > 1) return Promise.resolve({ result: toJsonText(run.attempt) });
+        started.give();
+        return new Promise(() => undefined);
+      });
+      runner = await fixture.startRunner();
+      const call = await fixture.store(['worker-cut-off']);
+      await started.given;
+      const database = new URL(fixture.url).pathname.slice(1);
+      const elsewhere = new pg.Client({ connectionString: process.env['WORKHOOK_TEST_SERVER_URL'] });
+      await elsewhere.connect();
+      try {
+        await elsewhere.query(`alter database ${database} allow_connections false`);
+        await elsewhere.query('select pg_terminate_backend(pid) from pg_stat_activity where datname = $1', [database]);
+        await runner.stop(0);
+      } finally {
+        await elsewhere.query(`alter database ${database} allow_connections true`);
+        await elsewhere.end();
+      }
+      runner = await fixture.startRunner();
+      expect((await fixture.end(call.callId))[0]).toMatchObject({ status: 'SUCCEEDED', attempt: 2 });
     });
 
     it('can be called again', async () => {
