@@ -5,7 +5,7 @@ import type { ExecutionError } from './execution.entity.js';
 import type { Ending } from './finish.js';
 
 /** Delays between attempts when the error names none. */
-export const ATTEMPT_BACKOFF: Backoff = { baseMs: 1_000, maxMs: 60_000 };
+const ATTEMPT_BACKOFF: Backoff = { baseMs: 1_000, maxMs: 60_000 };
 
 /** Long messages are cut: an error is read by people. */
 const MESSAGE_CHARACTERS_MAX = 2_000;
