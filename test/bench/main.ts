@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ADMIN_TOKEN, createWebhook, type GatewayProcess, startGatewayProcess } from '../support/gateway-process.ts';
-import { BODY, load } from './load.ts';
+import { load, orderEvent } from './load.ts';
 
 /**
  * Two figures, each from real processes:
@@ -112,6 +112,6 @@ async function benchExecutions(gateway: GatewayProcess): Promise<void> {
   );
 }
 
-console.log(`body ${Buffer.byteLength(BODY)} bytes, 64 connections, ${rounds} rounds of ${seconds} s`);
+console.log(`bodies of ${Buffer.byteLength(orderEvent(1))} bytes, 64 connections, ${rounds} rounds of ${seconds} s`);
 await withGateway('ingress,admin', benchAccepts);
 await withGateway('ingress,admin,runner', benchExecutions);
