@@ -9,7 +9,7 @@ import type { GraphqlContext } from './context.js';
  *
  * @throws AppError UNAUTHENTICATED or FORBIDDEN.
  */
-export const authChecker: AuthCheckerFn<GraphqlContext, string> = ({ context }, permissions) => {
+export const authChecker: AuthCheckerFn<GraphqlContext> = ({ context }, permissions) => {
   if (context.principal === undefined) throw new AppError('UNAUTHENTICATED');
   for (const permission of permissions) requirePermission(context.principal, permission as Permission);
   return true;

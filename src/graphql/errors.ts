@@ -120,7 +120,7 @@ function codeOfGraphqlError(error: GraphQLError): string | undefined {
   for (let at: unknown = error; at instanceof GraphQLError; at = at.originalError) codes.push(at.extensions['code']);
   // The innermost is the most exact: Apollo Server calls whatever a validation rule refuses a failed validation.
   const contract = codes.findLast((code) => isContractCode(code) && code !== 'INTERNAL_SERVER_ERROR');
-  if (contract !== undefined) return contract as string;
+  if (contract !== undefined) return contract;
   if (TOO_MANY_TOKENS.test(error.message)) return 'COST_LIMIT_EXCEEDED';
   const document = codes.find((code) => (DOCUMENT_CODES as readonly unknown[]).includes(code));
   if (document !== undefined) return document as string;

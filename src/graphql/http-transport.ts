@@ -8,12 +8,12 @@ import {
   ApolloServerPluginUsageReportingDisabled,
 } from '@apollo/server/plugin/disabled';
 import { koaMiddleware } from '@as-integrations/koa';
-import type { GraphQLSchema } from 'graphql';
+import { type GraphQLSchema, OperationTypeNode } from 'graphql';
 import type Koa from 'koa';
 import { AppError } from '../errors.js';
 import type { Logger } from '../lib/logger.js';
 import type { GraphqlContext } from './context.js';
-import { presentError } from './errors.js';
+import { codedError, presentError } from './errors.js';
 import type { OperationLimits } from './limits/operation-limits.js';
 import { documentLimitsRule } from './limits/document-limits.js';
 import { measureCost } from './limits/cost.js';
@@ -58,7 +58,7 @@ export function createHttpTransport(options: HttpTransportOptions): HttpTranspor
     // Apollo's own defaults depend on this; only its behaviour in production is meant.
     nodeEnv: 'production',
     logger: log,
-    parseOptions: { maxTokens: limits.tokensMax },
+    parseOptions: { maxLexicalTokens: limits.tokensMax },
     validationRules: [documentLimitsRule(limits)],
     formatError: (_formatted, error) => present(error),
     plugins: [
@@ -71,9 +71,11 @@ export function createHttpTransport(options: HttpTransportOptions): HttpTranspor
       ApolloServerPluginUsageReportingDisabled(),
     ],
   });
-  const started = server.start().then(() =>
-    koaMiddleware(server, { context: async ({ ctx }) => (ctx.state as { graphql: GraphqlContext }).graphql }),
-  );
+  const started = server
+    .start()
+    .then(() =>
+      koaMiddleware(server, { context: async ({ ctx }) => (ctx.state as { graphql: GraphqlContext }).graphql }),
+    );
   started.catch((error: unknown) => log.error({ err: error }, 'GraphQL over HTTP could not start'));
 
   return {
@@ -103,19 +105,25 @@ export function createHttpTransport(options: HttpTransportOptions): HttpTranspor
   };
 }
 
-/** Refuses what costs too much, before any field runs, and says what an operation cost in `extensions.cost`. */
+/** Refuses subscriptions and what costs too much before any field runs, and says in `extensions.cost` what it cost. */
 function costPlugin({ costMax }: OperationLimits): ApolloServerPlugin<GraphqlContext> {
   return {
     requestDidStart: () => {
       let cost: number | undefined;
       return Promise.resolve({
-        didResolveOperation: ({ schema, document, request }) => {
+        didResolveOperation: ({ schema, document, request, operation }) => {
+          if (operation?.operation === OperationTypeNode.SUBSCRIPTION) {
+            throw codedError('BAD_USER_INPUT', 'Subscriptions need a WebSocket (subprotocol graphql-transport-ws).');
+          }
           cost = measureCost({ schema, document, ...request }, costMax);
           return Promise.resolve();
         },
         willSendResponse: ({ response: { body } }) => {
           if (body.kind === 'single' && cost !== undefined) {
-            body.singleResult.extensions = { ...body.singleResult.extensions, cost: { requested: cost, maximum: costMax } };
+            body.singleResult.extensions = {
+              ...body.singleResult.extensions,
+              cost: { requested: cost, maximum: costMax },
+            };
           }
           return Promise.resolve();
         },

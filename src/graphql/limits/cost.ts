@@ -1,5 +1,6 @@
 import { type DocumentNode, GraphQLError, type GraphQLSchema, getNullableType, isListType } from 'graphql';
-import { type ComplexityEstimatorArgs, fieldExtensionsEstimator, getComplexity } from 'graphql-query-complexity';
+// Its ES modules take graphql's `index.mjs`, a second instance beside the `index.js` that Node gives everybody else.
+import { type ComplexityEstimatorArgs, fieldExtensionsEstimator, getComplexity } from 'graphql-query-complexity/cjs';
 import { codedError } from '../errors.js';
 
 /** The most that an operation may cost. A page of 100 webhooks with everything in it costs some 3,000. */
@@ -56,7 +57,10 @@ export function measureCost(operation: MeasuredOperation, costMax: number = COST
 }
 
 function tooCostly(cost: string, costMax: number): GraphQLError {
-  return codedError('COST_LIMIT_EXCEEDED', `The operation costs ${cost}; ${costMax} is allowed. Ask for less at a time.`);
+  return codedError(
+    'COST_LIMIT_EXCEEDED',
+    `The operation costs ${cost}; ${costMax} is allowed. Ask for less at a time.`,
+  );
 }
 
 function estimateField({ type, field, args, childComplexity }: ComplexityEstimatorArgs): number {

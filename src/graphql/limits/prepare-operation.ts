@@ -38,7 +38,7 @@ export function prepareOperation(operation: RequestedOperation, options: Prepare
   const { schema, introspection, limits } = options;
   let document: DocumentNode;
   try {
-    document = parse(operation.query, { maxTokens: limits.tokensMax });
+    document = parse(operation.query, { maxLexicalTokens: limits.tokensMax });
   } catch (error) {
     if (error instanceof GraphQLError) return refused(documentError(error, 'GRAPHQL_PARSE_FAILED'));
     throw error;

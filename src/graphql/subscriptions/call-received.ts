@@ -64,7 +64,7 @@ async function* follow(
     if (heard === undefined) return;
     if (heard.resync) {
       const from = new Date(Math.max(startedMs, newestMs - OVERLAP_MS));
-      for (let before: string | undefined; ; ) {
+      for (let before: string | undefined; ;) {
         // From the back of a list that has the newest first: the oldest first.
         const page = { limit: PAGE, fromEnd: true, after: undefined, before };
         const { items, hasPreviousPage } = await listCalls(sql, principal, { webhookId, from }, page);

@@ -10,7 +10,12 @@ import { readExecution } from '../../executions/read-executions.js';
 import { isTerminal } from '../../executions/states.js';
 import type { GraphqlContext } from '../context.js';
 import { readId } from '../public-id.js';
-import { ExecutionEventObject, executionEventObject, eventSeq, ExecutionStatusChangedObject } from '../types/execution-event.js';
+import {
+  ExecutionEventObject,
+  executionEventObject,
+  eventSeq,
+  ExecutionStatusChangedObject,
+} from '../types/execution-event.js';
 import { type LiveStream, liveStream } from './live-stream.js';
 
 /** Events that are read at a time. */

@@ -20,7 +20,8 @@ const PACE_READS = 4;
 export class StatisticsUpdatedResolver {
   @Authorized<Permission>('statistics:read')
   @Subscription(() => CallStatisticsObject, {
-    description: 'How calls go: the present state at once, then each time that it changed, four times a second at most.',
+    description:
+      'How calls go: the present state at once, then each time that it changed, four times a second at most.',
     subscribe: async ({ args, context }) => {
       const { services } = context as GraphqlContext;
       const { interval } = args as { interval: Interval };

@@ -1,5 +1,11 @@
 import type { IncomingMessage } from 'node:http';
-import { execute, type ExecutionArgs, type ExecutionResult, type GraphQLError, type GraphQLFormattedError } from 'graphql';
+import {
+  execute,
+  type ExecutionArgs,
+  type ExecutionResult,
+  type GraphQLError,
+  type GraphQLFormattedError,
+} from 'graphql';
 import { makeServer, type SubscribePayload } from 'graphql-ws';
 import type { RawData, WebSocket } from 'ws';
 import type { Principal } from '../../access/principal.js';
@@ -35,6 +41,7 @@ export class SocketSession {
   readonly #subscriptions = new Set<Results>();
   #credentials: Credentials | undefined;
   #principal: Principal | undefined;
+  readonly #gone = Promise.withResolvers<void>();
   #running = 0;
   #closed = false;
 
@@ -67,6 +74,7 @@ export class SocketSession {
       this.#closed = true;
       stopPinging();
       for (const results of this.#subscriptions) this.#end(results);
+      this.#gone.resolve();
       closed(code, reason.toString()).catch((error: unknown) => log.warn({ err: error }, 'a WebSocket left something'));
     });
   }
@@ -97,7 +105,7 @@ export class SocketSession {
     const { req, authenticator, admit, log } = this.#options;
     const given = params?.['authorization'] ?? params?.['Authorization'] ?? req.headers.authorization;
     const credentials = {
-      authorization: given === undefined || given === null ? undefined : String(given),
+      authorization: given === undefined || typeof given === 'string' ? given : '', // anything else opens nothing
       cookie: req.headers.cookie,
     };
     if (credentials.authorization === undefined && credentials.cookie === undefined) {
@@ -167,33 +175,34 @@ export class SocketSession {
   }
 
   #end(results: Results): void {
-    results.return().catch((error: unknown) => this.#options.log.warn({ err: error }, 'a subscription did not end well'));
+    results
+      .return()
+      .catch((error: unknown) => this.#options.log.warn({ err: error }, 'a subscription did not end well'));
   }
 
   #present(errors: readonly GraphQLError[]): GraphQLFormattedError[] {
     const { facts, log, introspection } = this.#options;
-    return errors.map((error) =>
-      presentError(error, { requestId: facts.requestId, log, suggestions: introspection }),
-    );
+    return errors.map((error) => presentError(error, { requestId: facts.requestId, log, suggestions: introspection }));
   }
 
   async #receive(handle: (data: string) => Promise<void>, data: RawData): Promise<void> {
     try {
-      await handle(data.toString());
+      await handle((data as Buffer).toString('utf8'));
     } catch (error) {
       this.#options.log.error({ err: error, requestId: this.#options.facts.requestId }, 'a WebSocket message failed');
       this.close(CLOSE.internal);
     }
   }
 
-  /** Resolves when the kernel has taken the message: until then its operation is not asked for another. */
+  /**
+   * Resolves when the kernel has taken the message: until then its operation is not asked for another. On a socket that
+   * is closing the operation waits for its end: asked on and on, one that always has an answer would keep the process
+   * from ever noticing that the socket has closed.
+   */
   async #send(data: string): Promise<void> {
     const { socket, limits } = this.#options;
-    if (socket.readyState !== socket.OPEN) return;
-    if (socket.bufferedAmount > limits.bufferedBytesMax) {
-      this.close(CLOSE.tooSlow);
-      return;
-    }
+    if (socket.bufferedAmount > limits.bufferedBytesMax) this.close(CLOSE.tooSlow);
+    if (socket.readyState !== socket.OPEN) return await this.#gone.promise;
     await new Promise<void>((resolve) => socket.send(data, () => resolve()));
   }
 
