@@ -1,5 +1,5 @@
 import type { GraphQLSchema } from 'graphql';
-import { type Client, createClient, type ExecutionResult } from 'graphql-ws';
+import { type Client, createClient } from 'graphql-ws';
 import { WebSocket } from 'ws';
 import type { UserRole } from '../../src/access/access.entities.js';
 import { Authenticator } from '../../src/access/authenticate.js';
@@ -137,7 +137,7 @@ export async function openGraphqlProcess(options: GraphqlProcessOptions): Promis
     },
     drain: () => graphql.drain(),
     close: async () => {
-      await Promise.all(clients.map((client) => client.dispose()));
+      for (const client of clients) await client.dispose();
       await graphql.close();
       await http.close();
       await authenticator.close();
@@ -219,5 +219,3 @@ export async function openKnownSocket(url: string, token: string): Promise<RawSo
   await raw.next();
   return raw;
 }
-
-export type Result = ExecutionResult<Record<string, unknown>>;

@@ -25,16 +25,12 @@ describe('liveStream', () => {
     const closings: string[] = [];
     const source = (name: string) => ({ close: () => void closings.push(name) });
     await liveStream(source('unstarted'), forEver(new EventHub().subscribe([topics.calls]))).return();
-    // eslint-disable-next-line @typescript-eslint/require-await
     const ending = liveStream(source('ended'), (async function* () {})());
     await ending.next();
-    const failing = liveStream(
-      source('failed'),
-      // eslint-disable-next-line @typescript-eslint/require-await
-      (async function* () {
-        throw new Error('broken');
-      })(),
-    );
+    const broken = (async function* () {
+      yield await Promise.reject(new Error('broken'));
+    })();
+    const failing = liveStream(source('failed'), broken);
     await expect(failing.next()).rejects.toThrow('broken');
     expect(closings).toEqual(['unstarted', 'ended', 'failed']);
   });
