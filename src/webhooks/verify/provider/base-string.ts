@@ -1,0 +1,100 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
+import { headerValues } from '../incoming-headers.js';
+import type { AsymmetricScheme, HmacScheme, ProviderRequest } from './provider.js';
+
+type SignedScheme = HmacScheme | AsymmetricScheme;
+
+/** What stands in the base string besides the request itself, exactly as it was sent. */
+export interface BaseParts {
+  readonly timestamp: string;
+  readonly id: string;
+}
+
+/**
+ * The byte strings that the sender may have signed: one for each form of the base and of the URL. Bodies are taken as
+ * bytes, never decoded and encoded again.
+ */
+export function baseStrings(scheme: SignedScheme, request: ProviderRequest, parts: BaseParts): Buffer[] {
+  const needsUrl = scheme.base.some((template) => template.includes('{url}'));
+  const urls = needsUrl ? urlForms(request.publicUrl + request.target, scheme.url) : [''];
+  return scheme.base.flatMap((template) => urls.map((url) => fill(template, request, { ...parts, url })));
+}
+
+function fill(template: string, request: ProviderRequest, parts: BaseParts & { readonly url: string }): Buffer {
+  const pieces = template.split(/\{(\w+)\}/).map((piece, i): Uint8Array => {
+    if (i % 2 === 0) return Buffer.from(piece);
+    switch (piece) {
+      case 'body':
+        return request.body;
+      case 'escapedBody':
+        return escapeUnicode(request.body);
+      case 'timestamp':
+        return Buffer.from(parts.timestamp, 'latin1'); // Node gives headers as latin1
+      case 'id':
+        return Buffer.from(parts.id, 'latin1');
+      case 'method':
+        return Buffer.from(request.method);
+      case 'url':
+        return Buffer.from(parts.url);
+      case 'formParameters':
+        return isForm(request) ? Buffer.from(formParameters(request.body)) : Buffer.alloc(0);
+      default:
+        throw new Error(`The base string has an unknown part: ${piece}`);
+    }
+  });
+  return Buffer.concat(pieces);
+}
+
+/** Meta's way: everything outside ASCII as `\u00e4`, in lower case, surrogates one by one. */
+function escapeUnicode(body: Uint8Array): Buffer {
+  const text = Buffer.from(body).toString('utf8');
+  const escaped = text.replaceAll(
+    /[\u0080-\uffff]/g,
+    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+  return Buffer.from(escaped);
+}
+
+/** Only these, says HubSpot; the question mark before the query stays what it is. */
+const HUBSPOT_DECODES = /%(?:3A|2F|3F|40|21|24|27|28|29|2A|2C|3B)/gi;
+
+function urlForms(url: string, form: SignedScheme['url']): string[] {
+  if (form === undefined) return [url];
+  if (form === 'decoded') {
+    const decoded = url.replaceAll(HUBSPOT_DECODES, (escape) => decodeURIComponent(escape));
+    return decoded === url ? [url] : [url, decoded];
+  }
+  const [, start, port = '', rest] = /^(https?:\/\/(?:\[[^\]]*\]|[^/?#:[\]]*))(:\d+)?(.*)$/i.exec(url) ?? [];
+  if (start === undefined) return [url];
+  const standard = url.startsWith('https:') ? ':443' : ':80';
+  return port === '' ? [url, start + standard + rest] : [url, start + rest];
+}
+
+/** Names and values in turn, by name; one name's values by value and each once (twilio's `toFormUrlEncodedParam`). */
+function formParameters(body: Uint8Array): string {
+  const parameters = new URLSearchParams(Buffer.from(body).toString('utf8'));
+  return [...new Set(parameters.keys())]
+    .sort()
+    .map((name) => [...new Set(parameters.getAll(name))].sort().map((value) => name + value).join(''))
+    .join('');
+}
+
+export function isForm({ rawHeaders }: Pick<ProviderRequest, 'rawHeaders'>): boolean {
+  return /^application\/x-www-form-urlencoded[ \t]*(?:;|$)/i.test(headerValues(rawHeaders, 'content-type')[0] ?? '');
+}
+
+/**
+ * Whether the body is the one whose hash stands in the signed URL. A form needs none: its parameters are signed
+ * themselves; any other body without a hash would not be covered by the signature at all.
+ */
+export function isBodyHashed(parameter: string, request: ProviderRequest): boolean {
+  if (isForm(request)) return true;
+  const stated = queryOf(request.target).get(parameter) ?? '';
+  if (!/^[0-9a-f]{64}$/i.test(stated)) return false;
+  return timingSafeEqual(Buffer.from(stated, 'hex'), createHash('sha256').update(request.body).digest());
+}
+
+export function queryOf(target: string): URLSearchParams {
+  const at = target.indexOf('?');
+  return new URLSearchParams(at === -1 ? '' : target.slice(at + 1));
+}
