@@ -1,14 +1,17 @@
+import { openBatchPool } from '../db/batch-pool.js';
 import { createExecuteHandler } from '../executions/execute.js';
 import { LeaseDesk } from '../executions/lease-desk.js';
 import { RUN_EXECUTION } from '../queue/enqueue.js';
-import { openRunnerPool } from '../queue/runner-pool.js';
 import { startQueueRunner } from '../queue/runner.js';
 import type { Parts } from './parts.js';
+
+/** Lease, finish, heartbeat and rescue, and four for the queue: listening, claiming, completing, failing. */
+const RUNNER_CONNECTIONS = 8;
 
 /** Starts to run executions. */
 export async function buildRunner(stack: AsyncDisposableStack, parts: Parts): Promise<void> {
   const { config, log, clock, database, registry, shard } = parts;
-  const pool = openRunnerPool(database.url, log);
+  const pool = openBatchPool(database.url, { connectionsMax: RUNNER_CONNECTIONS, joins: 'key', log });
   stack.defer(() => pool.end());
   const leases = stack.adopt(new LeaseDesk({ pool, shard, clock, log }), (desk) => desk.close());
   const runner = await startQueueRunner({

@@ -12,7 +12,7 @@ import { RunnerRegistration } from './registration.js';
 import { rescueDeadNeighbours, unlockForgotten } from './rescue.js';
 
 export interface QueueRunnerOptions {
-  /** Connections for the runner alone, see `openRunnerPool`. They stay the caller's to close. */
+  /** Connections for the runner alone, see `openBatchPool`. They stay the caller's to close. */
   readonly pool: pg.Pool;
   /** A handler for each task. */
   readonly tasks: Readonly<Record<string, JobHandler>>;

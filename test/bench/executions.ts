@@ -14,7 +14,7 @@ import type * as IdsModule from '../../src/lib/ids.ts';
 import type * as LoggerModule from '../../src/lib/logger.ts';
 import type * as EnqueueModule from '../../src/queue/enqueue.ts';
 import type * as RunnerModule from '../../src/queue/runner.ts';
-import type * as RunnerPoolModule from '../../src/queue/runner-pool.ts';
+import type * as BatchPoolModule from '../../src/db/batch-pool.ts';
 import type * as RegistryModule from '../../src/workers/registry.ts';
 
 /**
@@ -42,7 +42,7 @@ const { newUuidV7, newRandomUuid } = await built<typeof IdsModule>('lib/ids.js')
 const { storeCalls } = await built<typeof StoreCallsModule>('calls/store-calls.js');
 const { LeaseDesk } = await built<typeof LeaseDeskModule>('executions/lease-desk.js');
 const { createExecuteHandler } = await built<typeof ExecuteModule>('executions/execute.js');
-const { openRunnerPool } = await built<typeof RunnerPoolModule>('queue/runner-pool.js');
+const { openBatchPool } = await built<typeof BatchPoolModule>('db/batch-pool.js');
 const { startQueueRunner } = await built<typeof RunnerModule>('queue/runner.js');
 const { RUN_EXECUTION } = await built<typeof EnqueueModule>('queue/enqueue.js');
 const { WorkerRegistry } = await built<typeof RegistryModule>('workers/registry.js');
@@ -52,7 +52,7 @@ const log = createLogger('warn');
 const dataDir = await mkdtemp(join(tmpdir(), 'workhook-bench-'));
 const server = await startEmbeddedPostgres({ dataDir, log: () => undefined });
 const database = await openDatabase({ url: server.url, entities: ENTITIES, poolSize: 10, log });
-const pool = openRunnerPool(server.url, log);
+const pool = openBatchPool(server.url, { connectionsMax: 8, joins: 'key', log });
 try {
   await migrate(database);
   const webhookId = await makeWebhook();

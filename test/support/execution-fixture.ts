@@ -15,7 +15,7 @@ import { newRandomUuid, newUuidV7 } from '../../src/lib/ids.js';
 import { createLogger } from '../../src/lib/logger.js';
 import { RUN_EXECUTION } from '../../src/queue/enqueue.js';
 import { type QueueRunner, startQueueRunner } from '../../src/queue/runner.js';
-import { openRunnerPool } from '../../src/queue/runner-pool.js';
+import { openBatchPool } from '../../src/db/batch-pool.js';
 import { WorkerRegistry } from '../../src/workers/registry.js';
 import type { WorkerOutput, WorkerRun } from '../../src/workers/worker-run.js';
 import { createTestDatabase } from './test-database.js';
@@ -53,7 +53,7 @@ export async function openExecutionFixture(): Promise<ExecutionFixture> {
   const { url } = testDatabase;
   const log = createLogger('silent');
   const database = await openDatabase({ url, entities: ENTITIES, poolSize: 8, log });
-  const pool = openRunnerPool(url, log);
+  const pool = openBatchPool(url, { connectionsMax: 8, joins: 'key', log });
   const hub = new EventHub();
   const listener = new EventListener({ url, hub, log });
   await listener.start();

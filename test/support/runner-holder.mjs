@@ -7,13 +7,13 @@ const built = (path) => import(new URL(`../../dist/src/${path}`, import.meta.url
 
 const { createLogger } = await built('lib/logger.js');
 const { systemClock } = await built('lib/clock.js');
-const { openRunnerPool } = await built('queue/runner-pool.js');
+const { openBatchPool } = await built('db/batch-pool.js');
 const { startQueueRunner } = await built('queue/runner.js');
 const { LeaseDesk } = await built('executions/lease-desk.js');
 const { createExecuteHandler } = await built('executions/execute.js');
 
 const log = createLogger('silent');
-const pool = openRunnerPool(process.argv[2], log);
+const pool = openBatchPool(process.argv[2], { connectionsMax: 8, joins: 'key', log });
 const worker = {
   id: 'worker-hangs',
   kind: 'CODE',
