@@ -11,6 +11,9 @@ const USAGE = `workhook <command>
 
 Settings come from the environment; the README lists them.`;
 
+/** How long a process may linger after its command has ended. */
+const LINGER_MS = 2_000;
+
 /** Runs one command; its promise is the process's life. */
 async function main(args: readonly string[]): Promise<number> {
   const [command, ...rest] = args;
@@ -48,6 +51,9 @@ try {
   console.error(`workhook: ${error instanceof AppError ? error.message : describe(error)}`);
   process.exitCode = 1;
 }
+
+// Everything is closed by now. A handle that somebody forgot must not keep the process alive.
+setTimeout(() => process.exit(), LINGER_MS).unref();
 
 /** One line for a person; what we did not foresee also shows where it came from. */
 function describe(error: unknown): string {

@@ -56,7 +56,7 @@ export function connectionOptions(url: string): pg.ClientConfig {
 }
 
 /** A pool whose idle connections may break (PostgreSQL restarts) without taking the process down. */
-export function openPool(url: string, connectionsMax: number, log: Logger): pg.Pool {
+function openPool(url: string, connectionsMax: number, log: Logger): pg.Pool {
   const pool = new pg.Pool({ ...connectionOptions(url), max: connectionsMax });
   pool.on('error', (error) => log.warn({ err: error }, 'an idle database connection broke'));
   pool.on('connect', (client) => client.on('error', () => undefined)); // the query in flight rejects; the pool drops it
