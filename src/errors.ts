@@ -17,12 +17,15 @@ export const ERROR_CODES = {
   MALFORMED_REQUEST: 'The request is not well-formed HTTP.',
   MALFORMED_BODY: 'The body is not acceptable JSON.',
   INVALID_INPUT: "The body does not fit a worker's input schema.",
+  IDEMPOTENCY_KEY_INVALID: 'The Idempotency-Key header is not one string of 1 to 255 printable ASCII characters.',
+  IDEMPOTENCY_MISMATCH: 'This key was used before for a call with another body.',
   RATE_LIMITED: 'A rate limit is exhausted.',
   OVERLOADED: 'Too many calls are waiting to be stored. Nothing was accepted.',
   STORAGE_UNAVAILABLE: 'The call could not be stored. Nothing was acknowledged.',
 
   // results and the admin API
   NOT_FOUND: 'There is no such thing, or it is not yours to see.',
+  TOO_MANY_WAITERS: 'Too many requests are waiting for results here. Ask again without waiting, or later.',
   GONE: 'This was removed when its retention time ended.',
   UNAUTHENTICATED: 'Sign in, or send an API token in the Authorization header.',
   FORBIDDEN: 'Your role or token does not allow this.',

@@ -21,7 +21,7 @@ export interface BuildHttpOptions {
 
 /** Puts the one HTTP server of the process together, with the routes of its roles. */
 export function buildHttp(parts: Parts, { ingress, admin, links, metrics, draining }: BuildHttpOptions): HttpServer {
-  const { config, log, clock, database, listener, authenticator } = parts;
+  const { config, log, clock, database, hub, listener, authenticator } = parts;
   const { webhooks, accept } = ingress;
   const readiness = async (): Promise<readonly string[]> => {
     if (draining()) return ['The process is stopping.'];
@@ -41,6 +41,9 @@ export function buildHttp(parts: Parts, { ingress, admin, links, metrics, draini
     ingress: config.roles.has('ingress') ? { acceptCall: (incoming) => accept.accept(incoming) } : undefined,
     results: {
       sql: database.pool,
+      hub,
+      preferWaitMsMax: config.preferWaitMsMax,
+      waitersMax: config.resultWaitersMax,
       retentionHorizonMs: () => retentionHorizonMs(clock.nowMs(), config.retentionDays),
       verifyWebhookCredential: (webhookId, rawHeaders) => verifyReader({ webhooks, clock }, webhookId, rawHeaders),
     },

@@ -1,11 +1,14 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
+import type { Sql } from '../db/database.js';
+import type { EventHub } from '../events/event-hub.js';
 import type { Clock } from '../lib/clock.js';
 import type { Logger } from '../lib/logger.js';
 import type { AcceptOutcome, IncomingCall } from '../webhooks/accept-outcome.js';
 import { koaHandler } from './app.js';
 import { refuseUpload, sendAnswer } from './answer.js';
 import { ingressHandler } from './ingress.js';
+import { EVENT_STREAM_TIMES, type EventStreamTimes } from './event-stream.js';
 import { HttpMetrics } from './metrics.js';
 import { transportRule } from './middleware/require-https.js';
 import { webhookIdIn } from './paths.js';
@@ -14,10 +17,10 @@ import { declaredLength } from './read-body.js';
 import { normalizeTarget, isWellFormed } from './request-form.js';
 import { requestFactsReader, type RequestFacts } from './request-facts.js';
 import type { OperationsOptions } from './routes/operations.js';
-import type { ResultsOptions } from './routes/results.js';
 import type { SignInOptions } from './routes/sign-in.js';
 import { createHttpServer, refuseUpgrade, type HttpServer, type HttpTimeouts } from './server.js';
-import type { Authenticate } from './result-access.js';
+import type { Authenticate, ResultAccessOptions } from './result-access.js';
+import { ResultWaiters } from './result-waiters.js';
 import type { LinkSigner } from './signed-link.js';
 import type { HttpMiddleware } from './state.js';
 
@@ -34,11 +37,23 @@ export interface HttpOptions {
   /** The role `ingress`: POST /api/v1/webhooks/{id}. */
   readonly ingress?: { readonly acceptCall: (incoming: IncomingCall) => Promise<AcceptOutcome> } | undefined;
   /** The result routes. */
-  readonly results?: Omit<ResultsOptions, 'links' | 'authenticate'> | undefined;
+  readonly results?: ResultRoutesOptions | undefined;
   /** The role `admin`: GraphQL and signing in. */
   readonly admin?: AdminOptions | undefined;
   readonly clock: Clock;
   readonly log: Logger;
+}
+
+export interface ResultRoutesOptions extends Pick<ResultAccessOptions, 'verifyWebhookCredential'> {
+  readonly sql: Sql;
+  readonly hub: EventHub;
+  /** The time before which rows may be gone, Unix milliseconds; 0 when everything is kept. */
+  readonly retentionHorizonMs: () => number;
+  /** The longest that `Prefer: wait=N` makes a request wait, in milliseconds. */
+  readonly preferWaitMsMax: number;
+  /** Long-polls and streams at once. */
+  readonly waitersMax: number;
+  readonly streamTimes?: Partial<EventStreamTimes>;
 }
 
 export interface AdminOptions {
@@ -51,13 +66,20 @@ export interface AdminOptions {
 
 /** Puts the HTTP side of a process together; nothing listens before `listen`. */
 export function createHttp(options: HttpOptions): HttpServer {
-  const { links, authenticate, clock, log, bodyBytesMax, admin } = options;
+  const { links, authenticate, clock, log, bodyBytesMax, admin, results } = options;
   const readFacts = requestFactsReader(options.trustedProxies);
   const isAllowed = transportRule(options.allowInsecureLoopback);
   const metrics = new HttpMetrics(options.operations.registry);
+  const live = results && { ...results, waiters: new ResultWaiters(results) };
   const koa = koaHandler({
     operations: options.operations,
-    results: options.results === undefined ? undefined : { ...options.results, links, authenticate },
+    results: live && {
+      ...live,
+      streamTimes: { ...EVENT_STREAM_TIMES, ...live.streamTimes },
+      links,
+      authenticate,
+      log,
+    },
     signIn: admin === undefined ? undefined : { ...admin.signIn, authenticate },
     graphql: admin?.graphql,
     isAllowed,
@@ -91,7 +113,7 @@ export function createHttp(options: HttpOptions): HttpServer {
     else koa(req, res, facts);
   };
 
-  return createHttpServer({
+  const server = createHttpServer({
     handle,
     refuseContinue: (req, res) => {
       if ((declaredLength(req) ?? 0) <= bodyBytesMax) return false;
@@ -110,4 +132,11 @@ export function createHttp(options: HttpOptions): HttpServer {
     }),
     ...(options.timeouts !== undefined && { timeouts: options.timeouts }),
   });
+  return {
+    ...server,
+    close: (deadlineMs) => {
+      live?.waiters.release();
+      return server.close(deadlineMs);
+    },
+  };
 }

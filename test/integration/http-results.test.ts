@@ -2,6 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import pg from 'pg';
 import type { Principal } from '../../src/access/principal.js';
 import { sessionTokenIn } from '../../src/access/session-cookie.js';
+import { EventHub } from '../../src/events/event-hub.js';
 import { LinkSigner } from '../../src/http/signed-link.js';
 import { systemClock } from '../../src/lib/clock.js';
 import { formatId, newRandomUuid, newUuidV7 } from '../../src/lib/ids.js';
@@ -37,6 +38,9 @@ beforeAll(async () => {
     },
     results: {
       sql: pool,
+      hub: new EventHub(),
+      preferWaitMsMax: 60_000,
+      waitersMax: 10,
       retentionHorizonMs: () => Date.now() - 90 * DAY_MS,
       verifyWebhookCredential: (id, rawHeaders) => {
         const at = rawHeaders.findIndex((name) => name.toLowerCase() === 'x-webhook-secret');

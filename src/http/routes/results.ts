@@ -1,12 +1,16 @@
 import type { Router } from '@koa/router';
-import { readCall, readRequestBody } from '../../calls/read-call.js';
+import { type CallView, readCall, readRequestBody } from '../../calls/read-call.js';
 import type { Sql } from '../../db/database.js';
 import { AppError } from '../../errors.js';
+import { topics } from '../../events/event.js';
 import type { ExecutionView } from '../../executions/execution-view.js';
 import { readCallExecutions, readExecution } from '../../executions/read-executions.js';
 import { readSteps } from '../../executions/read-steps.js';
 import { isTerminal } from '../../executions/states.js';
 import { parseId, uuidV7Time } from '../../lib/ids.js';
+import type { Logger } from '../../lib/logger.js';
+import type { EventStreamTimes } from '../event-stream.js';
+import { longPoll, type LongPollOptions } from '../long-poll.js';
 import { PATHS } from '../paths.js';
 import { mayRead, type ResultAccessOptions } from '../result-access.js';
 import {
@@ -18,37 +22,66 @@ import {
   plainResultBody,
 } from '../result-bodies.js';
 import type { HttpContext, HttpState } from '../state.js';
+import { streamExecution, wantsEventStream } from './execution-stream.js';
 
-export interface ResultsOptions extends ResultAccessOptions {
+export interface ResultsOptions extends ResultAccessOptions, LongPollOptions {
   readonly sql: Sql;
   /** The time before which rows may be gone, Unix milliseconds; 0 when everything is kept. */
   readonly retentionHorizonMs: () => number;
+  readonly streamTimes: EventStreamTimes;
+  readonly log: Logger;
+}
+
+interface CallResult {
+  readonly call: CallView;
+  readonly executions: readonly ExecutionView[];
 }
 
 const POLL_AFTER_S = '1';
 
 /** Where the results of calls are read, in our form and in that of EverWorker's own API. */
 export function resultsRoutes(router: Router<HttpState>, options: ResultsOptions): void {
-  const { sql } = options;
+  const { sql, waiters } = options;
 
   router.get(`${PATHS.executions}:id`, async (ctx) => {
-    const execution = await findExecution(options, ctx, ctx.params['id'] ?? '');
+    ctx.vary(['Accept', 'Prefer']);
+    const publicId = ctx.params['id'] ?? '';
+    const found = await findExecution(options, ctx, publicId);
+    if (wantsEventStream(ctx)) {
+      const isAllowed = async (): Promise<boolean> => {
+        const allowed = await mayRead(options, ctx, PATHS.executions + publicId);
+        return await allowed(found.webhookId);
+      };
+      await streamExecution(ctx, found, { waiters, times: options.streamTimes, isAllowed, log: options.log });
+      return;
+    }
+    const execution = await longPoll(options, ctx, found, {
+      topics: [topics.execution(found.id)],
+      read: async (gated) => (await readExecution(gated, found.id)) ?? found,
+      tagOf: (view) => entityTag([view]),
+      isFinished: (view) => isTerminal(view.status),
+    });
     if (isUnchanged(ctx, entityTag([execution]), isTerminal(execution.status))) return;
     sendJson(ctx, executionBody(execution, await readRequestBody(sql, execution.callId)));
   });
 
   router.get(`${PATHS.calls}:id`, async (ctx) => {
+    ctx.vary('Prefer');
     const publicId = ctx.params['id'] ?? '';
     const id = parseId('call', publicId);
     if (id === undefined) throw new AppError('NOT_FOUND');
     const allowed = await mayRead(options, ctx, PATHS.calls + publicId);
-    const call = await readCall(sql, id);
-    if (call === undefined) throw missing(options, id);
-    if (!(await allowed(call.webhookId))) throw new AppError('NOT_FOUND');
-    const executions = await readCallExecutions(sql, id);
-    const finished = executions.every((execution) => isTerminal(execution.status));
-    if (isUnchanged(ctx, entityTag(executions, call.outcome, call.httpStatus, call.durationMs), finished)) return;
-    sendJson(ctx, callBody(call, executions));
+    const found = await readCallResult(sql, id);
+    if (found === undefined) throw missing(options, id);
+    if (!(await allowed(found.call.webhookId))) throw new AppError('NOT_FOUND');
+    const result = await longPoll(options, ctx, found, {
+      topics: [topics.callExecutions(id), topics.callFinished(id)],
+      read: async (gated) => (await readCallResult(gated, id)) ?? found,
+      tagOf: callTag,
+      isFinished: isCallFinished,
+    });
+    if (isUnchanged(ctx, callTag(result), isCallFinished(result))) return;
+    sendJson(ctx, callBody(result.call, result.executions));
   });
 
   router.get(PATHS.executionResult, async (ctx) => {
@@ -63,6 +96,19 @@ export function resultsRoutes(router: Router<HttpState>, options: ResultsOptions
     if (!isTerminal(execution.status)) ctx.set('Retry-After', POLL_AFTER_S);
     sendJson(ctx, plainLogsBody(execution, steps));
   });
+}
+
+async function readCallResult(sql: Sql, id: string): Promise<CallResult | undefined> {
+  const call = await readCall(sql, id);
+  return call === undefined ? undefined : { call, executions: await readCallExecutions(sql, id) };
+}
+
+function callTag({ call, executions }: CallResult): string {
+  return entityTag(executions, call.outcome, call.httpStatus, call.durationMs);
+}
+
+function isCallFinished({ executions }: CallResult): boolean {
+  return executions.every((execution) => isTerminal(execution.status));
 }
 
 /** @throws AppError NOT_FOUND for what is malformed, unknown or not the caller's; GONE after its retention time. */
