@@ -48,6 +48,7 @@ const SETTINGS = z.object({
   SYNC_TIMEOUT_MS: wholeNumber(1, 300_000).default(25_000),
   PREFER_WAIT_MS_MAX: wholeNumber(0, 300_000).default(60_000),
   RESULT_WAITERS_MAX: wholeNumber(0, 1_000_000).default(1_000),
+  IDEMPOTENCY_WINDOW_MS: wholeNumber(1_000, 604_800_000).default(86_400_000),
   SHUTDOWN_TIMEOUT_MS: wholeNumber(0, 600_000).default(30_000),
   RUNNER_CONCURRENCY: wholeNumber(1, 1_000).default(30),
   RATE_LIMIT_GLOBAL_PER_MINUTE: wholeNumber(0, 1_000_000_000).default(60_000),
@@ -102,6 +103,8 @@ export interface Config {
   readonly preferWaitMsMax: number;
   /** Requests that may wait for results or stream them at once in this process. */
   readonly resultWaitersMax: number;
+  /** How long a repeated call is known, in milliseconds, when its webhook does not say. */
+  readonly idempotencyWindowMs: number;
   /** How long a stop waits for running executions, in milliseconds. */
   readonly shutdownTimeoutMs: number;
   /** Executions at once in this process. */
@@ -155,6 +158,7 @@ export function readConfig(environment: NodeJS.ProcessEnv, workingDir: string = 
     syncTimeoutMs: settings.SYNC_TIMEOUT_MS,
     preferWaitMsMax: settings.PREFER_WAIT_MS_MAX,
     resultWaitersMax: settings.RESULT_WAITERS_MAX,
+    idempotencyWindowMs: settings.IDEMPOTENCY_WINDOW_MS,
     shutdownTimeoutMs: settings.SHUTDOWN_TIMEOUT_MS,
     runnerConcurrency: settings.RUNNER_CONCURRENCY,
     rateLimits: {

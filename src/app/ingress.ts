@@ -39,7 +39,7 @@ export function buildIngress(stack: AsyncDisposableStack, parts: Parts): Ingress
   const commits = stack.adopt(new HeldClient(pool), (client) => client.close());
   const groupCommit = stack.adopt(
     new GroupCommit<CallToStore, StoreResult>({
-      commit: (calls) => storeCalls(commits, shard, calls),
+      commit: (calls) => storeCalls(commits, shard, calls, config.retentionDays),
       batchItemsMax: config.accept.batchMax,
       waitingItemsMax: config.accept.queueMax,
       waitMsMax: config.accept.waitMsMax,
@@ -56,9 +56,10 @@ export function buildIngress(stack: AsyncDisposableStack, parts: Parts): Ingress
     secretUsage,
     store: (call) => groupCommit.add(call),
     validateInput: (workerIds, inputParams) => registry.validateInput(workerIds, inputParams),
-    beginWait: (callId) => beginWait({ hub, sql: database.pool, clock }, callId),
+    beginWait: (callId, isStored) => beginWait({ hub, sql: database.pool, clock }, callId, isStored),
     syncTimeoutMs: config.syncTimeoutMs,
     preferWaitMsMax: config.preferWaitMsMax,
+    idempotencyWindowMs: config.idempotencyWindowMs,
     clock,
     log,
   });

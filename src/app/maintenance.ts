@@ -1,5 +1,6 @@
 import { removeEndedSessions } from '../access/sessions.js';
 import { compactStatistics } from '../calls/compact-statistics.js';
+import { deleteExpiredKeys } from '../calls/idempotency.js';
 import { startMaintenance } from '../db/maintenance.js';
 import { dropExpiredPartitions, ensurePartitions } from '../db/partitions.js';
 import type { Parts } from './parts.js';
@@ -12,6 +13,7 @@ export function buildMaintenance(stack: AsyncDisposableStack, parts: Parts): voi
     tasks: [
       { name: 'make partitions', run: ensurePartitions },
       { name: 'drop expired partitions', run: (sql) => dropExpiredPartitions(sql, config.retentionDays) },
+      { name: 'delete expired idempotency keys', run: deleteExpiredKeys },
       { name: 'compact statistics', run: compactStatistics },
       { name: 'remove ended sessions', run: removeEndedSessions },
     ],

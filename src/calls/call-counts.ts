@@ -3,7 +3,7 @@ import { uuidV7Time } from '../lib/ids.js';
 import { CALL_OUTCOMES } from './call.entity.js';
 
 export interface CallCount {
-  /** Accepted and rejected calls of all time. */
+  /** Accepted, repeated and rejected calls of all time. */
   readonly callCount: number;
   /** When the newest one came that is still stored. */
   readonly lastCalledAt: Date | null;

@@ -11,6 +11,7 @@ export const CALL_OUTCOMES = [
   'REJECTED_MALFORMED',
   'REJECTED_INPUT',
   'RATE_LIMITED',
+  'DUPLICATE',
 ] as const;
 export type CallOutcome = (typeof CALL_OUTCOMES)[number];
 
@@ -32,6 +33,7 @@ export const CallEntity = defineEntity({
     requestHeaders: p.json<Record<string, string>>(),
     requestBody: p.blob(),
     rejectionReason: p.text().nullable(),
+    deliveryId: p.text().nullable(),
     pending: p.smallint(),
     failures: p.smallint(),
     finishedAt: p.datetime().nullable(),

@@ -5,6 +5,7 @@ import { CHANNEL, encodeEvents } from '../events/wire.js';
 import { RUN_EXECUTION } from '../queue/enqueue.js';
 import type { Dispatch, ExecutionMode } from './call-modes.js';
 import { NO_DURATION_BUCKET } from './duration-buckets.js';
+import { claimKeysSql, type IdempotencyKey, type Repeat } from './idempotency.js';
 import { statisticsUpsertSql } from './statistics-sql.js';
 
 /** A call that was authenticated and validated, and the executions that it starts, in the order of its workers. */
@@ -22,10 +23,32 @@ export interface CallToStore {
   readonly headersJson: string;
   readonly body: Buffer;
   readonly executions: readonly { readonly executionId: string; readonly workerId: string }[];
+  /** By what a repeat of it is known; a call without one has no repeats. */
+  readonly idempotency?: IdempotencyKey | undefined;
 }
 
-/** Whether it is stored, or its webhook changed since it was looked up: then nothing of it was written. */
-export type StoreResult = 'stored' | 'stale';
+/**
+ * Whether it is stored, or its webhook changed since it was looked up, or it came before: then nothing of it was
+ * written.
+ */
+export type StoreResult = 'stored' | 'stale' | Repeat;
+
+/** The columns of {@link IdempotencyKey}s and, behind the parameters of every batch, their values. */
+const KEY_COLUMNS = ', key_hash, body_hash, delivery_id, started, window_ms';
+const KEY_PARAMETERS = ', $20::bytea[], $21::bytea[], $22::text[], $23::text[], $24::float8[]';
+
+/** What is to be stored: whatever has no key, or got it. */
+const CLAIM = `
+  claimed as (${claimKeysSql('(select * from received where proven and key_hash is not null) r', '$25::integer')}),
+  input as materialized (
+    select r.*, r.proven and (r.key_hash is null or c.call_id = r.call_id) as fresh,
+      c.call_id as first_call_id, c.body_hash = r.body_hash as same_body, c.started as first_started
+    from received r left join claimed c on r.proven and c.key_hash = r.key_hash
+  ),`;
+
+const REPEATS = `
+    (select json_agg(json_build_object('ordinal', ordinal, 'callId', first_call_id, 'sameBody', same_body,
+        'executions', first_started)) from input where proven and not fresh) as repeats,`;
 
 /**
  * One statement, one round trip and one commit for a whole batch: calls, executions, jobs, statistics and the
@@ -34,25 +57,28 @@ export type StoreResult = 'stored' | 'stale';
  *
  * Bodies and headers come as one binary parameter with offsets: as a `bytea[]` or `text[]` the driver would print and
  * escape every byte of them into an array literal.
+ *
+ * Batches in which no call has an idempotency key have a statement without a word about keys, so they pay nothing.
  */
-const STORE = `
+const storeSql = (keyed: boolean): string => `
   with proven as materialized (
     select id, version from webhooks where id = any($3::uuid[]) and active and deleted_at is null
   ),
-  input as materialized (
-    select t.*, p.id is not null as fresh
+  ${keyed ? 'received' : 'input'} as materialized (
+    select t.*, p.id is not null as ${keyed ? 'proven' : 'fresh'}
     from unnest($2::uuid[], $3::uuid[], $4::integer[], $5::float8[], $6::text[], $7::text[], $8::boolean[], $9::text[],
-        $10::integer[], $11::integer[], $12::integer[], $13::smallint[])
+        $10::integer[], $11::integer[], $12::integer[], $13::smallint[]${keyed ? KEY_PARAMETERS : ''})
       with ordinality as t(call_id, webhook_id, version, received_ms, mode, dispatch, is_test, source_ip,
-        headers_at, body_at, end_at, workers, ordinal)
+        headers_at, body_at, end_at, workers${keyed ? KEY_COLUMNS : ''}, ordinal)
     left join proven p on p.id = t.webhook_id and p.version = t.version
   ),
+  ${keyed ? CLAIM : ''}
   new_calls as (
     insert into calls (id, webhook_id, received_at, execution_mode, dispatch, outcome, is_test, source_ip,
-      request_headers, request_body, pending)
+      request_headers, request_body, pending${keyed ? ', delivery_id' : ''})
     select call_id, webhook_id, to_timestamp(received_ms / 1000), mode, dispatch, 'ACCEPTED', is_test, source_ip,
       convert_from(substring($1::bytea from headers_at for body_at - headers_at), 'UTF8')::json,
-      substring($1::bytea from body_at for end_at - body_at), workers
+      substring($1::bytea from body_at for end_at - body_at), workers${keyed ? ', delivery_id' : ''}
     from input where fresh
   ),
   new_executions as (
@@ -78,27 +104,49 @@ const STORE = `
   ),
   statistics as (${statisticsUpsertSql('counted')}),
   notified as (select count(pg_notify('${CHANNEL}', payload)) from unnest($19::text[]) as n(payload))
-  select array(select ordinal::integer from input where not fresh) as stale,
+  select array(select ordinal::integer from input where not ${keyed ? 'proven' : 'fresh'}) as stale,
+    ${keyed ? REPEATS : ''}
     (select count from jobs) as jobs, (select count from notified) as notified`;
+
+const STORE = storeSql(false);
+const STORE_KEYED = storeSql(true);
 
 /**
  * Stores a batch of calls in one transaction.
  *
  * @param shard this process's shard of the counters.
+ * @param retentionDays beyond which a stored call has no repeats, for it may be gone; 0 keeps everything.
  * @returns a result a call, in the order given.
  */
 export async function storeCalls(
   sql: Sql,
   shard: number,
   calls: readonly CallToStore[],
+  retentionDays = 0,
 ): Promise<readonly StoreResult[]> {
-  const { rows } = await sql.query<{ stale: number[] }>({
-    name: 'store-calls',
-    text: STORE,
-    values: parametersOf(calls, shard),
-  });
-  const stale = new Set(rows[0]!.stale);
-  return calls.map((_, i) => (stale.has(i + 1) ? 'stale' : 'stored'));
+  const keyed = calls.some((call) => call.idempotency !== undefined);
+  const values = parametersOf(calls, shard);
+  const { rows } = await sql.query<{ stale: number[]; repeats?: (Repeat & { ordinal: number })[] | null }>(
+    keyed
+      ? { name: 'store-calls-keyed', text: STORE_KEYED, values: [...values, ...keyParametersOf(calls), retentionDays] }
+      : { name: 'store-calls', text: STORE, values },
+  );
+  const { stale, repeats } = rows[0]!;
+  const results = calls.map((): StoreResult => 'stored');
+  for (const ordinal of stale) results[ordinal - 1] = 'stale';
+  for (const { ordinal, ...repeat } of repeats ?? []) results[ordinal - 1] = repeat;
+  return results;
+}
+
+function keyParametersOf(calls: readonly CallToStore[]): unknown[] {
+  const keys = calls.map((call) => call.idempotency);
+  return [
+    keys.map((key) => key?.keyHash),
+    keys.map((key) => key?.bodyHash),
+    keys.map((key) => key?.deliveryId),
+    calls.map((call) => (call.idempotency === undefined ? null : JSON.stringify(call.executions))),
+    keys.map((key) => key?.windowMs),
+  ];
 }
 
 function parametersOf(calls: readonly CallToStore[], shard: number): unknown[] {

@@ -30,10 +30,12 @@ export interface CallWait {
 /**
  * Starts to listen for the end of a call. Begun before the call's commit, it misses no end: whatever is published
  * later is already subscribed to, and a lost connection is made up for by `resync` and by polling.
+ *
+ * @param isStored the call was committed before, so it may have ended already: it is read at once.
  */
-export function beginWait(options: CallWaitOptions, callId: string): CallWait {
+export function beginWait(options: CallWaitOptions, callId: string, isStored = false): CallWait {
   const { hub, sql, clock } = options;
-  let heard = false;
+  let heard = isStored;
   let cancelled = false;
   let wake: (() => void) | undefined;
   const stopListening = hub.listen([topics.callFinished(callId)], () => {

@@ -54,6 +54,10 @@ export function answerOutcome(outcome: AcceptOutcome, context: AnswerContext): H
       }));
       return refusal('INVALID_INPUT', context, { more: { errors } });
     }
+    case 'malformed-idempotency-key':
+      return refusal('IDEMPOTENCY_KEY_INVALID', context);
+    case 'idempotency-mismatch':
+      return refusal('IDEMPOTENCY_MISMATCH', context);
     case 'overloaded':
       return refusal('OVERLOADED', context, { headers: retryAfter(outcome.retryAfterMs) });
     case 'unavailable':
@@ -101,7 +105,7 @@ function answerAccepted(call: AcceptedCall, context: AnswerContext): HttpAnswer 
       context.signLink(path),
       'Retry-After',
       POLL_AFTER_S,
-      ...preferenceApplied(call),
+      ...ownHeaders(call),
     ],
     body: `${opening(true, call, context)},"results":[${results.join(',')}],"callId":"${callId}","status":"accepted"}`,
   };
@@ -115,7 +119,7 @@ function answerCompleted(call: AcceptedCall, executions: readonly ExecutionView[
   if (failed === 0) {
     return {
       status: 200,
-      headers: ['Content-Type', 'application/json', 'Cache-Control', 'no-store', ...preferenceApplied(call)],
+      headers: ['Content-Type', 'application/json', 'Cache-Control', 'no-store', ...ownHeaders(call)],
       body: `${start},"callId":"${callId}","status":"completed"}`,
     };
   }
@@ -127,14 +131,21 @@ function answerCompleted(call: AcceptedCall, executions: readonly ExecutionView[
   });
   return {
     status: 500,
-    headers: ['Content-Type', PROBLEM_JSON, 'Cache-Control', 'no-store', ...preferenceApplied(call)],
+    headers: ['Content-Type', PROBLEM_JSON, 'Cache-Control', 'no-store', ...ownHeaders(call)],
     body: `${start},"callId":"${callId}",${JSON.stringify(members).slice(1)}`,
   };
 }
 
-function preferenceApplied(call: AcceptedCall): readonly string[] {
-  return call.preferenceApplied === undefined ? [] : ['Preference-Applied', call.preferenceApplied];
+/** What there is to say of this one call besides its results. */
+function ownHeaders({ preferenceApplied, isRepeat }: AcceptedCall): readonly string[] {
+  if (preferenceApplied === undefined && isRepeat === undefined) return NO_HEADERS;
+  return [
+    ...(preferenceApplied === undefined ? [] : ['Preference-Applied', preferenceApplied]),
+    ...(isRepeat === undefined ? [] : ['Idempotent-Replayed', 'true']),
+  ];
 }
+
+const NO_HEADERS: readonly string[] = [];
 
 /** The first members, in the order that is documented to callers; the object stays open. */
 function opening(success: boolean, call: AcceptedCall, context: AnswerContext): string {

@@ -14,7 +14,7 @@ export function executionBody(execution: ExecutionView, requestBody: Buffer | un
 
 /** GET /api/v1/calls/{id}: the call with all its executions, in the order of the webhook's workers. */
 export function callBody(call: CallView, executions: readonly ExecutionView[]): Buffer {
-  const accepted = !call.outcome.startsWith('REJECTED') && call.outcome !== 'RATE_LIMITED';
+  const accepted = ['ACCEPTED', 'SUCCEEDED', 'FAILED'].includes(call.outcome);
   const members: JsonMember[] = [
     ['callId', formatId('call', call.id)],
     ['webhookId', formatId('webhook', call.webhookId)],
@@ -29,7 +29,7 @@ export function callBody(call: CallView, executions: readonly ExecutionView[]): 
     ['rejectionReason', call.rejectionReason ?? undefined],
     ['executions', jsonArray(executions.map((execution) => jsonObject(executionMembers(execution)))), 'raw'],
   ];
-  return withInput(members, accepted ? call.requestBody : undefined); // a rejected body may be anything
+  return withInput(members, accepted ? call.requestBody : undefined); // any other may be anything, or cut short
 }
 
 function executionMembers(execution: ExecutionView): JsonMember[] {

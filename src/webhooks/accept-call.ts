@@ -1,14 +1,16 @@
 import { AppError } from '../errors.js';
+import type { IdempotencyKey, Repeat } from '../calls/idempotency.js';
 import type { CallToStore, StoreResult } from '../calls/store-calls.js';
 import type { RejectedCallRecorder } from '../calls/rejected-calls.js';
 import type { CallWait } from '../executions/wait-for.js';
 import type { Clock } from '../lib/clock.js';
 import type { Logger } from '../lib/logger.js';
-import { newUuidV7, parseId } from '../lib/ids.js';
+import { formatId, newUuidV7, parseId } from '../lib/ids.js';
 import type { CallLimiter } from '../rate-limits/limiter.js';
 import type { SecretUsage } from '../secrets/secret-usage.js';
 import type { InputFault } from '../workers/worker-run.js';
 import type { AcceptedCall, AcceptOutcome, IncomingCall } from './accept-outcome.js';
+import { readIdempotencyKey } from './idempotency-key.js';
 import { parseBody } from './parse-body.js';
 import { type AnswerPlan, planAnswer } from './plan-answer.js';
 import { noteRejected, type Refusal } from './note-rejected.js';
@@ -25,11 +27,16 @@ export interface AcceptCallOptions {
   /** Stores with others in one transaction; resolves after COMMIT. */
   readonly store: (call: CallToStore) => Promise<StoreResult>;
   readonly validateInput: (workerIds: readonly string[], inputParams: unknown) => Promise<readonly InputFault[]>;
-  /** Subscribes to a call's end. Called before the commit, so that no end is missed. */
-  readonly beginWait: (callId: string) => CallWait;
+  /**
+   * Subscribes to a call's end. Called before the commit, so that no end is missed; for one that is stored already,
+   * `isStored` says so.
+   */
+  readonly beginWait: (callId: string, isStored: boolean) => CallWait;
   readonly syncTimeoutMs: number;
   /** The most that a caller can make a call wait (`Prefer: wait`), in milliseconds. */
   readonly preferWaitMsMax: number;
+  /** How long a repeated call is known, in milliseconds, when its webhook does not say. */
+  readonly idempotencyWindowMs: number;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -121,32 +128,75 @@ export class AcceptCall {
       const reason = faults.map((fault) => `${fault.workerId} ${fault.pointer || '/'}: ${fault.message}`).join('; ');
       return reject({ type: 'invalid-input', webhookId, faults }, { outcome: 'REJECTED_INPUT', httpStatus: 400, reason });
     }
-    return await this.#storeAndAwait(webhook, incoming, receivedAtMs);
+    const idempotency = readIdempotencyKey({
+      webhook,
+      rawHeaders: incoming.rawHeaders,
+      body: incoming.body,
+      inputParams: parsed.inputParams,
+      windowMs: this.#options.idempotencyWindowMs,
+    });
+    if (idempotency === 'malformed') {
+      const reason = 'the Idempotency-Key header is not well-formed';
+      const outcome = 'REJECTED_MALFORMED';
+      return reject({ type: 'malformed-idempotency-key', webhookId }, { outcome, httpStatus: 400, reason });
+    }
+    const plan = planAnswer(webhook, incoming.rawHeaders, this.#options);
+    const call = callToStore(webhook, incoming, receivedAtMs, plan, idempotency);
+    const result = await this.#storeAndAwait(call, plan);
+    if (result === 'stale' || 'type' in result) return result;
+    const firstCallId = formatId('call', result.callId);
+    if (!result.sameBody) {
+      const reason = `the idempotency key of ${firstCallId}, with another body`;
+      return reject({ type: 'idempotency-mismatch', webhookId }, { outcome: 'REJECTED_INPUT', httpStatus: 422, reason });
+    }
+    // The answer is that of the first call, whatever it will be.
+    const refusal: Refusal = { outcome: 'DUPLICATE', httpStatus: null, reason: `a repeat of ${firstCallId}` };
+    noteRejected(this.#options.rejectedCalls, webhook, incoming, refusal);
+    return await this.#answerRepeat(call, result, plan);
   }
 
-  async #storeAndAwait(
-    webhook: IngressWebhook,
-    incoming: IncomingCall,
-    receivedAtMs: number,
-  ): Promise<AcceptOutcome | 'stale'> {
-    const { store, beginWait } = this.#options;
-    const plan = planAnswer(webhook, incoming.rawHeaders, this.#options);
-    const call = callToStore(webhook, incoming, receivedAtMs, plan);
-    const wait = plan.executionMode === 'SYNC' ? beginWait(call.callId) : undefined;
-    if (wait !== undefined) this.#waits.add(wait);
+  async #storeAndAwait(call: CallToStore, plan: AnswerPlan): Promise<AcceptOutcome | 'stale' | Repeat> {
+    const wait = this.#beginWait(call.callId, plan, false);
     try {
-      if ((await store(call)) === 'stale') return 'stale';
-      const { preferenceApplied } = plan;
-      const accepted: AcceptedCall = preferenceApplied === undefined ? call : { ...call, preferenceApplied };
-      if (wait === undefined) return { type: 'accepted', call: accepted };
-      const executions = await wait.finished(this.#released ? 0 : plan.waitMs);
-      return executions === undefined
-        ? { type: 'deadline', call: accepted }
-        : { type: 'completed', call: accepted, executions };
+      const result = await this.#options.store(call);
+      return result === 'stored' ? await this.#answer(call, plan, wait) : result;
     } finally {
-      if (wait !== undefined) this.#waits.delete(wait);
-      wait?.cancel();
+      this.#endWait(wait);
     }
+  }
+
+  /** A sync caller waits for the first call's results, as if it were that call's. */
+  async #answerRepeat(call: CallToStore, { callId, executions }: Repeat, plan: AnswerPlan): Promise<AcceptOutcome> {
+    const { webhookId, executionMode } = call;
+    const wait = this.#beginWait(callId, plan, true);
+    try {
+      return await this.#answer({ callId, webhookId, executionMode, executions, isRepeat: true }, plan, wait);
+    } finally {
+      this.#endWait(wait);
+    }
+  }
+
+  async #answer(call: AcceptedCall, plan: AnswerPlan, wait: CallWait | undefined): Promise<AcceptOutcome> {
+    const { preferenceApplied } = plan;
+    const accepted = preferenceApplied === undefined ? call : { ...call, preferenceApplied };
+    if (wait === undefined) return { type: 'accepted', call: accepted };
+    const executions = await wait.finished(this.#released ? 0 : plan.waitMs);
+    return executions === undefined
+      ? { type: 'deadline', call: accepted }
+      : { type: 'completed', call: accepted, executions };
+  }
+
+  #beginWait(callId: string, { executionMode }: AnswerPlan, isStored: boolean): CallWait | undefined {
+    if (executionMode !== 'SYNC') return undefined;
+    const wait = this.#options.beginWait(callId, isStored);
+    this.#waits.add(wait);
+    return wait;
+  }
+
+  #endWait(wait: CallWait | undefined): void {
+    if (wait === undefined) return;
+    this.#waits.delete(wait);
+    wait.cancel();
   }
 }
 
@@ -155,6 +205,7 @@ function callToStore(
   incoming: IncomingCall,
   receivedAtMs: number,
   { executionMode }: AnswerPlan,
+  idempotency: IdempotencyKey | undefined,
 ): CallToStore {
   const { headerName, method } = webhook.authentication;
   const secretHeader = method === 'HMAC_SIGNATURE' ? undefined : headerName;
@@ -170,5 +221,6 @@ function callToStore(
     headersJson: JSON.stringify(recordedHeaders(incoming.rawHeaders, secretHeader)),
     body: incoming.body,
     executions: webhook.workerIds.map((workerId) => ({ executionId: newUuidV7(receivedAtMs), workerId })),
+    idempotency,
   };
 }

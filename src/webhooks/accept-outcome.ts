@@ -29,6 +29,8 @@ export interface AcceptedCall {
   readonly executions: readonly StartedExecution[];
   /** For the header `Preference-Applied`: what was done of what the caller preferred. */
   readonly preferenceApplied?: string;
+  /** It came before under the same idempotency key: the call and its executions are those of the first time. */
+  readonly isRepeat?: true;
 }
 
 /** What became of a POST. The route is the only place that knows a status code for it. */
@@ -47,6 +49,10 @@ export type AcceptOutcome =
   | { readonly type: 'unsupported-media-type'; readonly webhookId: string; readonly detail: string }
   | { readonly type: 'malformed-body'; readonly webhookId: string; readonly detail: string }
   | { readonly type: 'invalid-input'; readonly webhookId: string; readonly faults: readonly InputFault[] }
+  /** The Idempotency-Key header is not one. */
+  | { readonly type: 'malformed-idempotency-key'; readonly webhookId: string }
+  /** The idempotency key came before with another body. */
+  | { readonly type: 'idempotency-mismatch'; readonly webhookId: string }
   /** Too many calls wait to be stored. Nothing was accepted. */
   | { readonly type: 'overloaded'; readonly retryAfterMs: number }
   /** The database did not confirm the commit. */

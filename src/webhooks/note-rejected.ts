@@ -7,7 +7,8 @@ import type { IngressWebhook } from './webhook-cache.js';
 /** Why a call was turned away, for the webhook's owner. */
 export interface Refusal {
   readonly outcome: CallOutcome;
-  readonly httpStatus: number;
+  /** `null`: the first call's, for a repeat. */
+  readonly httpStatus: number | null;
   readonly reason: string;
 }
 

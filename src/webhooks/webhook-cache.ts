@@ -19,6 +19,9 @@ export interface IngressWebhook {
   readonly executionMode: ExecutionMode;
   readonly dispatch: Dispatch;
   readonly syncTimeoutMs: number | undefined;
+  readonly idempotencyWindowMs: number | undefined;
+  /** RFC 6901: where a body has the id by which a repeat is known. */
+  readonly idempotencyPointer: string | undefined;
   readonly authentication: Authentication;
   readonly secrets: readonly ValidSecret[];
   readonly workerIds: readonly string[];
@@ -85,6 +88,8 @@ interface WebhookRow {
   readonly auth_method: AuthenticationMethod;
   readonly auth_header_name: string | null;
   readonly auth_header_prefix: string | null;
+  readonly idempotency_window_ms: number | null;
+  readonly idempotency_pointer: string | null;
   readonly worker_ids: string[];
   readonly secrets: { id: string; version: number; sealed: string; expires_at_ms: number | null }[];
 }
@@ -92,7 +97,7 @@ interface WebhookRow {
 /** One statement, so that webhook, workers and secrets are of one moment. */
 const READ = `
   select w.version, w.active, w.owner_id, w.execution_mode, w.dispatch, w.sync_timeout_ms,
-    w.auth_method, w.auth_header_name, w.auth_header_prefix,
+    w.auth_method, w.auth_header_name, w.auth_header_prefix, w.idempotency_window_ms, w.idempotency_pointer,
     array(select worker_id from webhook_workers where webhook_id = w.id order by position) as worker_ids,
     (select coalesce(json_agg(json_build_object('id', s.id, 'version', s.version, 'sealed', encode(s.sealed, 'base64'),
         'expires_at_ms', floor(extract(epoch from s.expires_at) * 1000)) order by s.version desc), '[]')
@@ -113,6 +118,8 @@ async function readIngressWebhook(sql: Sql, keyring: Keyring, id: string): Promi
     executionMode: row.execution_mode,
     dispatch: row.dispatch,
     syncTimeoutMs: row.sync_timeout_ms ?? undefined,
+    idempotencyWindowMs: row.idempotency_window_ms ?? undefined,
+    idempotencyPointer: row.idempotency_pointer ?? undefined,
     authentication: {
       method: row.auth_method,
       headerName: (row.auth_header_name ?? defaults.headerName).toLowerCase(),

@@ -25,6 +25,8 @@ export const WebhookEntity = defineEntity({
     authMethod: p.enum(AUTHENTICATION_METHODS).$type<AuthenticationMethod>(),
     authHeaderName: p.text().nullable(),
     authHeaderPrefix: p.text().nullable(),
+    idempotencyWindowMs: p.integer().nullable(),
+    idempotencyPointer: p.text().nullable(),
     ownerId: p.uuid(),
     version: p.integer(),
     createdAt: p.datetime(),

@@ -69,9 +69,10 @@ export async function openGraphqlFixture(
     secretUsage,
     store: async (call) => (await storeCalls(sql, 1, [call]))[0]!,
     validateInput: (workerIds, inputParams) => registry.validateInput(workerIds, inputParams),
-    beginWait: (callId) => beginWait({ hub, sql, clock }, callId),
+    beginWait: (callId, isStored) => beginWait({ hub, sql, clock }, callId, isStored),
     syncTimeoutMs: 1_000,
     preferWaitMsMax: 2_000,
+    idempotencyWindowMs: 86_400_000,
     clock,
     log,
   });

@@ -40,8 +40,8 @@ export class WebhookMutations {
     @Ctx() { services, principal }: GraphqlContext,
     @Arg('input', () => CreateWebhookInput, { description: 'What it is to be.' }) input: CreateWebhookInput,
   ): Promise<CreateWebhookPayload> {
-    const { syncTimeout, ...fields } = input;
-    const outcome = await createWebhook(services, principal, { ...fields, syncTimeoutMs: syncTimeout });
+    const { syncTimeout: syncTimeoutMs, idempotencyWindow: idempotencyWindowMs, ...fields } = input;
+    const outcome = await createWebhook(services, principal, { ...fields, syncTimeoutMs, idempotencyWindowMs });
     if (!outcome.ok) return { userErrors: outcome.userErrors };
     const { webhook, secret } = outcome.value;
     const curl = curlCommand({
@@ -70,6 +70,8 @@ export class WebhookMutations {
       dispatch: input.dispatch ?? undefined,
       active: input.active ?? undefined,
       syncTimeoutMs: input.syncTimeout,
+      idempotencyWindowMs: input.idempotencyWindow,
+      idempotencyPointer: input.idempotencyPointer,
       authentication: input.authentication ?? undefined,
     });
     return outcome.ok ? changed(outcome.value) : { userErrors: outcome.userErrors };

@@ -50,7 +50,16 @@ export class CallObject extends NodeObject {
     return this.view.sourceIp || null; // a test comes from nowhere
   }
 
-  @Field(() => String, { nullable: true, description: 'Why it was rejected.' })
+  @Field(() => String, {
+    nullable: true,
+    description:
+      "By what a repeat of it is known: its Idempotency-Key, or the id that its body or its sender's headers have.",
+  })
+  get deliveryId(): string | null {
+    return this.view.deliveryId;
+  }
+
+  @Field(() => String, { nullable: true, description: 'Why it was rejected, or which call it repeats.' })
   get rejectionReason(): string | null {
     return this.view.rejectionReason;
   }

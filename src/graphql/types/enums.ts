@@ -70,9 +70,10 @@ export const CallOutcome = enumOf<CallOutcomeName>('CallOutcome', 'What became o
   FAILED: 'At least one execution did not succeed.',
   REJECTED_AUTHENTICATION: 'The caller could not be authenticated.',
   REJECTED_INACTIVE: 'The webhook was not active.',
-  REJECTED_MALFORMED: 'The body was not acceptable JSON.',
-  REJECTED_INPUT: "The body did not fit a worker's input schema.",
+  REJECTED_MALFORMED: 'The body was not acceptable JSON, or a header not well-formed.',
+  REJECTED_INPUT: "The body did not fit a worker's input schema, or was not that of the first call with its key.",
   RATE_LIMITED: 'A rate limit was exhausted.',
+  DUPLICATE: 'It repeated another call, and was answered with that one.',
 });
 
 /** The kinds of worker that can be run. */

@@ -54,6 +54,19 @@ export class CreateWebhookInput {
   })
   syncTimeout?: number | null;
 
+  @Field(() => Duration, {
+    nullable: true,
+    description: "How long a repeated call is known as one, 1 s to 7 days; without it the installation's setting.",
+  })
+  idempotencyWindow?: number | null;
+
+  @Field(() => String, {
+    nullable: true,
+    description:
+      'A JSON pointer (RFC 6901) such as `/event/id`: where a body has the id by which a repeated call is known. An Idempotency-Key header goes before it.',
+  })
+  idempotencyPointer?: string | null;
+
   @Field(() => WebhookAuthenticationInput, { description: 'How its callers authenticate.' })
   authentication!: WebhookAuthenticationInput;
 }
@@ -92,6 +105,18 @@ export class UpdateWebhookInput {
     description: "How long a sync call waits; null for the installation's setting.",
   })
   syncTimeout?: number | null;
+
+  @Field(() => Duration, {
+    nullable: true,
+    description: "How long a repeated call is known as one; null for the installation's setting.",
+  })
+  idempotencyWindow?: number | null;
+
+  @Field(() => String, {
+    nullable: true,
+    description: 'Where a body has the id by which a repeated call is known, as a JSON pointer (RFC 6901); null for none.',
+  })
+  idempotencyPointer?: string | null;
 
   @Field(() => WebhookAuthenticationInput, {
     nullable: true,

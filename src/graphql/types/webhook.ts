@@ -83,6 +83,22 @@ export class WebhookObject extends NodeObject {
     return this.view.syncTimeoutMs;
   }
 
+  @Field(() => Duration, {
+    nullable: true,
+    description: "How long a repeated call is known as one; null for the installation's setting.",
+  })
+  get idempotencyWindow(): number | null {
+    return this.view.idempotencyWindowMs;
+  }
+
+  @Field(() => String, {
+    nullable: true,
+    description: 'The JSON pointer (RFC 6901) to the id in a body by which a repeated call is known; null for none.',
+  })
+  get idempotencyPointer(): string | null {
+    return this.view.idempotencyPointer;
+  }
+
   @Field(() => WebhookAuthenticationObject, { description: 'How its callers authenticate.' })
   get authentication(): WebhookAuthenticationObject {
     return this.view.authentication;

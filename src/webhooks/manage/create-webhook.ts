@@ -9,6 +9,7 @@ import { type Outcome, succeeded } from '../../lib/user-error.js';
 import { newSecret } from '../../secrets/secret-rules.js';
 import { addSecretVersion, type SecretDeps } from '../../secrets/secret-versions.js';
 import { WebhookEntity } from '../webhook.entity.js';
+import { idempotencyFaults } from './idempotency-rules.js';
 import { putWorkers } from './put-workers.js';
 import {
   authenticationFaults,
@@ -30,6 +31,10 @@ export interface CreateWebhookInput {
   /** `null`: the setting of the installation. */
   readonly syncTimeoutMs?: number | null | undefined;
   readonly authentication: AuthenticationInput;
+  /** How long a repeated call is known; `null`: the setting of the installation. */
+  readonly idempotencyWindowMs?: number | null | undefined;
+  /** RFC 6901: where a body has the id by which a repeat is known. */
+  readonly idempotencyPointer?: string | null | undefined;
 }
 
 export interface CreatedWebhook {
@@ -55,6 +60,7 @@ export async function createWebhook(
       ...nameFaults(['name'], input.name),
       ...descriptionFaults(['description'], input.description ?? '', DESCRIPTION_CHARACTERS_MAX),
       ...syncTimeoutFaults(input.syncTimeoutMs ?? null),
+      ...idempotencyFaults(input),
       ...authenticationFaults(authentication),
       ...(await workerFaults(em, input.workerIds)),
     ];
@@ -74,6 +80,8 @@ export async function createWebhook(
         authMethod: authentication.method,
         authHeaderName: authentication.headerName ?? null,
         authHeaderPrefix: authentication.headerPrefix ?? null,
+        idempotencyWindowMs: input.idempotencyWindowMs ?? null,
+        idempotencyPointer: input.idempotencyPointer ?? null,
         ownerId: principal.userId,
         version: 1,
         createdAt: now,

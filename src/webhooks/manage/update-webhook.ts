@@ -11,6 +11,7 @@ import { isInUse, readSecretVersions, type SecretDeps } from '../../secrets/secr
 import { type Webhook, WebhookWorkerEntity } from '../webhook.entity.js';
 import { lockForChange, writeChange } from './change-webhook.js';
 import type { CreateWebhookInput } from './create-webhook.js';
+import { idempotencyFaults } from './idempotency-rules.js';
 import { putWorkers } from './put-workers.js';
 import { authenticationFaults, DESCRIPTION_CHARACTERS_MAX, syncTimeoutFaults, workerFaults } from './webhook-rules.js';
 import { readChangedWebhook, type WebhookView } from './webhook-view.js';
@@ -74,6 +75,7 @@ async function faultsOf(em: EntityManager, input: UpdateWebhookInput): Promise<r
     ...(input.name === undefined ? [] : nameFaults(['name'], input.name)),
     ...descriptionFaults(['description'], input.description ?? '', DESCRIPTION_CHARACTERS_MAX),
     ...syncTimeoutFaults(input.syncTimeoutMs ?? null),
+    ...idempotencyFaults(input),
     ...(input.authentication === undefined ? [] : authenticationFaults(input.authentication)),
     ...(input.workerIds === undefined ? [] : await workerFaults(em, input.workerIds)),
   ];
@@ -89,6 +91,8 @@ function applyFields(webhook: Webhook, input: UpdateWebhookInput): string[] {
     ...(input.executionMode !== undefined && { executionMode: input.executionMode }),
     ...(input.dispatch !== undefined && { dispatch: input.dispatch }),
     ...(input.syncTimeoutMs !== undefined && { syncTimeoutMs: input.syncTimeoutMs }),
+    ...(input.idempotencyWindowMs !== undefined && { idempotencyWindowMs: input.idempotencyWindowMs }),
+    ...(input.idempotencyPointer !== undefined && { idempotencyPointer: input.idempotencyPointer }),
     ...(authentication !== undefined && {
       authMethod: authentication.method,
       authHeaderName: authentication.headerName ?? null,

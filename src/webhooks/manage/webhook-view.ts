@@ -35,6 +35,9 @@ export interface WebhookView {
   /** `null`: the setting of the installation. */
   readonly syncTimeoutMs: number | null;
   readonly authentication: AuthenticationView;
+  /** `null`: the setting of the installation. */
+  readonly idempotencyWindowMs: number | null;
+  readonly idempotencyPointer: string | null;
   /** In the order of running. */
   readonly workerIds: readonly string[];
   /** The newest first; ended ones too, ten in all. */
@@ -56,6 +59,8 @@ export interface WebhookRow {
   readonly auth_method: AuthenticationMethod;
   readonly auth_header_name: string | null;
   readonly auth_header_prefix: string | null;
+  readonly idempotency_window_ms: number | null;
+  readonly idempotency_pointer: string | null;
   readonly owner_id: string;
   readonly version: number;
   readonly created_ms: number;
@@ -81,7 +86,7 @@ const SECRETS_SHOWN_MAX = 10;
 /** What a statement selects `from webhooks w`, so that webhook, workers and secrets are of one moment. */
 export const WEBHOOK_COLUMNS = `
   w.id, w.name, w.description, w.active, w.execution_mode, w.dispatch, w.sync_timeout_ms, w.auth_method,
-  w.auth_header_name, w.auth_header_prefix, w.owner_id, w.version,
+  w.auth_header_name, w.auth_header_prefix, w.idempotency_window_ms, w.idempotency_pointer, w.owner_id, w.version,
   ${ms('w.created_at')} as created_ms, ${ms('w.updated_at')} as updated_ms,
   array(select worker_id from webhook_workers where webhook_id = w.id order by position) as worker_ids,
   array(select json_build_object('id', s.id, 'version', s.version, 'hint', s.hint, 'created_ms', ${ms('s.created_at')},
@@ -105,6 +110,8 @@ export function toWebhookView(row: WebhookRow): WebhookView {
       headerName: row.auth_header_name ?? defaults.headerName,
       headerPrefix: row.auth_header_prefix ?? defaults.headerPrefix,
     },
+    idempotencyWindowMs: row.idempotency_window_ms,
+    idempotencyPointer: row.idempotency_pointer,
     workerIds: row.worker_ids,
     secrets: row.secrets.map(toSecretVersionView),
     version: row.version,

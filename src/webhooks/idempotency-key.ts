@@ -1,0 +1,79 @@
+import { createHash } from 'node:crypto';
+import type { IdempotencyKey } from '../calls/idempotency.js';
+import { parseJsonPointer, valueAt } from '../lib/json-pointer.js';
+import { headerValues } from './verify/incoming-headers.js';
+import type { IngressWebhook } from './webhook-cache.js';
+
+const KEY_CHARACTERS_MAX = 255;
+
+/** An sf-string (RFC 8941, 3.3.3), as draft-ietf-httpapi-idempotency-key-header has it. */
+const QUOTED = /^"((?:[ !#-[\]-~]|\\["\\])*)"$/;
+
+/** What most senders write instead. */
+const BARE = /^[!#-~](?:[ -~]*[!-~])?$/;
+
+/** What is read to find a call's key. */
+export interface KeyedCall {
+  readonly webhook: Pick<IngressWebhook, 'id' | 'idempotencyWindowMs' | 'idempotencyPointer'>;
+  readonly rawHeaders: readonly string[];
+  readonly body: Buffer;
+  /** The body, parsed. */
+  readonly inputParams: object;
+  /** When the webhook does not say. */
+  readonly windowMs: number;
+}
+
+/**
+ * Finds by what a repeat of a call is known: the Idempotency-Key header, else what the webhook's pointer finds in the
+ * body. A repeat must have the first call's body, byte by byte.
+ *
+ * @returns nothing for a call without a key, `malformed` for a header that is no key.
+ */
+export function readIdempotencyKey(call: KeyedCall): IdempotencyKey | undefined | 'malformed' {
+  const { webhook, rawHeaders, inputParams } = call;
+  const values = headerValues(rawHeaders, 'idempotency-key');
+  if (values.length > 0) {
+    const key = values.length === 1 ? parseKey(values[0]!) : undefined;
+    return key === undefined ? 'malformed' : keyOf(call, 'header', key);
+  }
+  const pointer = webhook.idempotencyPointer;
+  const id = pointer === undefined ? undefined : idAt(call.body, inputParams, pointer);
+  return id === undefined ? undefined : keyOf(call, `pointer ${pointer}`, id);
+}
+
+function parseKey(value: string): string | undefined {
+  const quoted = QUOTED.exec(value)?.[1]?.replaceAll(/\\(.)/g, '$1');
+  const key = quoted ?? (BARE.test(value) ? value : '');
+  return key.length >= 1 && key.length <= KEY_CHARACTERS_MAX ? key : undefined;
+}
+
+/** A text that is not empty, or a number; anything else is no id. */
+function idAt(body: Buffer, inputParams: object, pointer: string): string | undefined {
+  const tokens = parseJsonPointer(pointer) ?? [];
+  const value = valueAt(inputParams, tokens);
+  if (typeof value === 'string') return value === '' ? undefined : value;
+  if (typeof value !== 'number') return undefined;
+  if (Number.isSafeInteger(value)) return String(value);
+  // Two long numbers can be the same once parsed, so it is the digits that count.
+  const exact: unknown = JSON.parse(body.toString(), keepDigits);
+  return valueAt(exact, tokens) as string;
+}
+
+/** A reviver: V8 tells it the text that a number was read from. */
+function keepDigits(_: string, value: unknown, context?: { readonly source?: string }): unknown {
+  return typeof value === 'number' ? context?.source : value;
+}
+
+function keyOf({ webhook, body, windowMs }: KeyedCall, kind: string, key: string): IdempotencyKey {
+  return {
+    keyHash: sha256(JSON.stringify([webhook.id, kind, key])),
+    bodyHash: sha256(body),
+    // PostgreSQL's text has no U+0000.
+    deliveryId: key.slice(0, KEY_CHARACTERS_MAX).replaceAll('\0', '\u{fffd}'),
+    windowMs: webhook.idempotencyWindowMs ?? windowMs,
+  };
+}
+
+function sha256(content: string | Buffer): Buffer {
+  return createHash('sha256').update(content).digest();
+}
