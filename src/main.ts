@@ -6,6 +6,7 @@ const USAGE = `workhook <command>
 
   start              run the gateway (the roles in ROLES)
   migrate            bring the database's schema up to date, and end
+  login              make a one-time login link for the owner and print it
   token [name]       make an API token for the owner and print it once
   schema [--check]   write schema.graphql, or only compare it
 
@@ -26,6 +27,10 @@ async function main(args: readonly string[]): Promise<number> {
     case 'migrate': {
       const config = readConfig(process.env);
       return (await import('./commands/migrate.js')).migrateCommand(config);
+    }
+    case 'login': {
+      const config = readConfig(process.env);
+      return (await import('./commands/login.js')).loginCommand(config);
     }
     case 'token': {
       const config = readConfig(process.env);

@@ -21,7 +21,7 @@ export function loginPage(token: string): string {
 export function loginFailedPage(): string {
   return page(
     'This link does not work any more',
-    '<p>A login link works once and for a short time. Whoever runs this server gets a new one with <code>workhook token</code>.</p>',
+    '<p>A login link works once and for a short time. Whoever runs this server gets a new one with <code>workhook login</code>.</p>',
   );
 }
 

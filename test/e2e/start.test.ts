@@ -195,6 +195,18 @@ describe('the command line', () => {
     await database.drop();
   });
 
+  it('makes a login link for a server that prints none', async () => {
+    const database = await createTestDatabase();
+    const { code, stdout } = await runGatewayCommand(['login'], {
+      DATABASE_URL: database.url,
+      ENCRYPTION_KEYS: `k:${Buffer.alloc(32, 3).toString('base64')}`,
+      PUBLIC_URL: 'https://hooks.example.com/',
+    });
+    expect(code).toBe(0);
+    expect(stdout.trim()).toMatch(/^https:\/\/hooks\.example\.com\/login\?token=[\w-]{40,}$/);
+    await database.drop();
+  });
+
   it('explains itself, and refuses what it does not know', async () => {
     const { code, stderr } = await runGatewayCommand(['dance'], {});
     expect(code).toBe(1);
