@@ -34,12 +34,34 @@ export function rawProblem(
 
 /** Answers what Node's parser refused, or what took too long to arrive, and closes the connection. */
 export function answerClientError(error: Error, socket: Duplex): void {
-  if (!socket.writable || hasAnswerUnderWay(socket)) {
+  refuseConnection(socket, clientErrorCode(codeOf(error)));
+}
+
+/** Sockets whose refusal waits for the answers before it; the parser reports each further chunk that comes. */
+const waiting = new WeakSet<Duplex>();
+
+/**
+ * Refuses what has no response object and closes the connection. Requests that came whole before it on the same
+ * connection get their answers first: an answer out of turn would be taken for that of a call that was accepted.
+ */
+export function refuseConnection(socket: Duplex, code: ErrorCode): void {
+  if (!socket.writable) {
     socket.destroy();
     return;
   }
-  // A sender that never closes its side would keep the socket for as long as it likes.
-  socket.end(rawProblem(clientErrorCode(codeOf(error))), () => socket.destroy());
+  const response = responseInFlight(socket);
+  if (response === undefined || !(response.req.complete || response.headersSent)) {
+    // A sender that never closes its side would keep the socket for as long as it likes.
+    socket.end(rawProblem(code), () => socket.destroy());
+  } else if (!response.req.complete) {
+    socket.destroy(); // a second answer after part of the first would be taken for its body
+  } else if (!waiting.has(socket)) {
+    waiting.add(socket);
+    response.once('finish', () => {
+      waiting.delete(socket);
+      if (socket.writable) refuseConnection(socket, code);
+    });
+  }
 }
 
 function clientErrorCode(code: string | undefined): ErrorCode {
@@ -48,10 +70,10 @@ function clientErrorCode(code: string | undefined): ErrorCode {
 }
 
 /**
- * Whether part of another answer stands on this connection already; a second one after it would be taken for its
- * body. Node keeps the response in flight in this property, and its own default handler asks it the same.
+ * The first response on this connection that is not finished. Node keeps it in this property, and its own default
+ * handler asks it whether it may answer.
  */
-function hasAnswerUnderWay(socket: Duplex): boolean {
+function responseInFlight(socket: Duplex): ServerResponse | undefined {
   const { _httpMessage: response } = socket as Duplex & { readonly _httpMessage?: ServerResponse | null };
-  return response?.headersSent ?? false;
+  return response ?? undefined;
 }

@@ -1,7 +1,7 @@
 import type { AcceptedCall, AcceptOutcome } from '../webhooks/accept-outcome.js';
 import type { ExecutionView } from '../executions/execution-view.js';
 import { ERROR_CODES, type ErrorCode } from '../errors.js';
-import { formatId } from '../lib/ids.js';
+import { formatId, parseId } from '../lib/ids.js';
 import { jsonObject, type JsonText } from '../lib/json-text.js';
 import type { LimitRefusal } from '../rate-limits/limiter.js';
 import type { HttpAnswer } from './answer.js';
@@ -71,7 +71,9 @@ export function refusal(
   context: { readonly webhookId: string | null; readonly requestId: string; readonly nowMs: number },
   problem: Pick<Problem, 'detail' | 'more' | 'headers'> = {},
 ): HttpAnswer {
-  const { webhookId, requestId, nowMs } = context;
+  const { requestId, nowMs } = context;
+  // What is no id can be anything, also a secret in the wrong place: it is not shown again.
+  const webhookId = parseId('webhook', context.webhookId ?? '') === undefined ? null : context.webhookId;
   return problemAnswer({
     ...problem,
     code,

@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type RequestListener, type Server, 
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { AppError, codeOf, messageOf } from '../errors.js';
-import { answerClientError, rawProblem } from './client-error.js';
+import { answerClientError, rawProblem, refuseConnection } from './client-error.js';
 import { pathOf, PATHS } from './paths.js';
 
 /** All in milliseconds. */
@@ -76,7 +76,11 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     res.writeContinue();
     handle(req, res);
   });
+  // An expectation that nobody knows may be ignored (RFC 9110, 10.1.1); Node would answer 417 in its own form.
+  server.on('checkExpectation', handle);
   server.on('clientError', answerClientError);
+  // CONNECT asks for a tunnel; without a listener Node closes the connection and says nothing.
+  server.on('connect', (_req, socket) => refuseConnection(socket, 'MALFORMED_REQUEST'));
   server.on('upgrade', (req, socket, head) => {
     socket.on('error', () => socket.destroy());
     if (options.upgrade === undefined || !isWebSocketHandshake(req)) {

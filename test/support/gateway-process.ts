@@ -18,6 +18,8 @@ export interface GatewayProcess {
   readonly pid: number;
   /** All that it printed on standard output so far. */
   printed(): string;
+  /** All that it logged so far: JSON lines of standard error. */
+  logged(): string;
   /** Posts a GraphQL document as the owner; throws on errors. */
   graphql<Data>(document: string, variables?: object): Promise<Data>;
   /** Sends a signal and resolves with the exit code when the process is gone; `null` after a SIGKILL. */
@@ -58,6 +60,7 @@ export async function startGatewayProcess({ env }: GatewayOptions): Promise<Gate
     url,
     pid: child.pid!,
     printed: () => printed,
+    logged: () => logged,
     graphql: (document, variables) => postGraphql(url, document, variables),
     end: async (signal) => {
       child.kill(signal);
