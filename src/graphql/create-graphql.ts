@@ -1,6 +1,7 @@
 import type { GraphQLSchema } from 'graphql';
 import type { Principal } from '../access/principal.js';
 import type { GraphqlContext, GraphqlServices } from './context.js';
+import { createExplorer } from './explorer.js';
 import { createHttpTransport, type GraphqlMiddleware } from './http-transport.js';
 import { OPERATION_LIMITS, type OperationLimits } from './limits/operation-limits.js';
 import { createLoaders } from './loaders.js';
@@ -13,6 +14,7 @@ export interface GraphqlOptions {
   readonly authenticator: Authenticates;
   /** Whether the schema may be asked for, and messages may suggest what else there is. */
   readonly introspection: boolean;
+  /** Then GraphiQL is only for who has signed in. */
   readonly production: boolean;
   readonly limits?: Partial<OperationLimits>;
   readonly sockets?: Partial<SocketLimits>;
@@ -39,7 +41,7 @@ export function createGraphql(options: GraphqlOptions): Graphql {
 
 /** The same with another schema. */
 export function mountGraphql(schema: GraphQLSchema, options: GraphqlOptions): Graphql {
-  const { services, authenticator, introspection } = options;
+  const { services, authenticator, introspection, production } = options;
   const { hub, log, publicUrl } = services;
   const operations = { ...OPERATION_LIMITS, ...options.limits };
   const contextOf = (principal: Principal | undefined, requestId: string): GraphqlContext => ({
@@ -57,6 +59,10 @@ export function mountGraphql(schema: GraphQLSchema, options: GraphqlOptions): Gr
     limits: operations,
     log,
   });
+  const explorer = createExplorer({
+    production,
+    principalOf: async ({ cookie }) => await authenticator.authenticate({ cookie }),
+  });
   const webSockets = createWebSocketTransport({
     schema,
     authenticator,
@@ -69,7 +75,9 @@ export function mountGraphql(schema: GraphQLSchema, options: GraphqlOptions): Gr
     log,
   });
   return {
-    middleware: http.middleware,
+    middleware: async (ctx, next) => {
+      if (!(await explorer(ctx))) await http.middleware(ctx, next);
+    },
     upgrade: webSockets.upgrade,
     drain: async () => await webSockets.close(),
     close: async () => {

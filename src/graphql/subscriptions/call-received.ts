@@ -36,7 +36,7 @@ export class CallReceivedResolver {
 }
 
 /** @param webhookId a UUID; without one, the calls of all webhooks. */
-export function receivedCalls(context: GraphqlContext, webhookId: string | undefined): LiveStream<CallObject> {
+function receivedCalls(context: GraphqlContext, webhookId: string | undefined): LiveStream<CallObject> {
   const { hub, clock } = context.services;
   const startedMs = clock.nowMs();
   const hints = new Hints(hub, [webhookId === undefined ? topics.calls : topics.webhookCalls(webhookId)]);

@@ -51,7 +51,7 @@ export class ExecutionEventsResolver {
  * @param after a cursor of one of its events.
  * @throws AppError NOT_FOUND, BAD_USER_INPUT.
  */
-export async function executionEvents(
+async function executionEvents(
   { sql, hub }: { readonly sql: Sql; readonly hub: EventHub },
   executionId: string,
   after?: string,

@@ -39,7 +39,7 @@ export class StatisticsUpdatedResolver {
 }
 
 /** @param webhookId a UUID; without one, of all webhooks. */
-export function statisticsUpdates(
+function statisticsUpdates(
   services: GraphqlServices,
   webhookId: string | undefined,
   interval: Interval,
