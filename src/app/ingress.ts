@@ -22,8 +22,12 @@ export interface Ingress {
   readonly webhooks: WebhookCache;
 }
 
-/** Puts the accept path together. */
-export function buildIngress(stack: AsyncDisposableStack, parts: Parts): Ingress {
+/**
+ * Puts the accept path together.
+ *
+ * @param publicUrl the base of our URLs; known once the server listens.
+ */
+export function buildIngress(stack: AsyncDisposableStack, parts: Parts, publicUrl: () => string): Ingress {
   const { config, log, clock, database, hub, listener, keyring, registry, shard } = parts;
   const pool = openPool(database.url, ACCEPT_CONNECTIONS, log);
   stack.defer(() => pool.end());
@@ -57,6 +61,7 @@ export function buildIngress(stack: AsyncDisposableStack, parts: Parts): Ingress
     store: (call) => groupCommit.add(call),
     validateInput: (workerIds, inputParams) => registry.validateInput(workerIds, inputParams),
     beginWait: (callId, isStored) => beginWait({ hub, sql: database.pool, clock }, callId, isStored),
+    publicUrl,
     syncTimeoutMs: config.syncTimeoutMs,
     preferWaitMsMax: config.preferWaitMsMax,
     idempotencyWindowMs: config.idempotencyWindowMs,

@@ -77,10 +77,10 @@ async function build(stack: AsyncDisposableStack, { config, log, onFatal }: Star
 
   buildMaintenance(stack, parts);
   if (config.roles.has('runner')) await buildRunner(stack, parts);
-  const ingress = buildIngress(stack, parts);
-  const links = new LinkSigner(keyring.deriveKey('signed-links'), clock);
-  // The port may be chosen by the system: the URLs to show are known once the server listens, and not used before.
+  // The port may be chosen by the system: our URLs are known once the server listens, and not used before.
   let publicUrl = config.publicUrl ?? '';
+  const ingress = buildIngress(stack, parts, () => publicUrl);
+  const links = new LinkSigner(keyring.deriveKey('signed-links'), clock);
   const admin = config.roles.has('admin')
     ? buildAdmin(stack, parts, { accept: ingress.accept, links, publicUrl: () => publicUrl })
     : undefined;

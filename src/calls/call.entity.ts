@@ -12,6 +12,7 @@ export const CALL_OUTCOMES = [
   'REJECTED_INPUT',
   'RATE_LIMITED',
   'DUPLICATE',
+  'HANDSHAKE',
 ] as const;
 export type CallOutcome = (typeof CALL_OUTCOMES)[number];
 

@@ -30,7 +30,7 @@ export interface StatisticsBucket {
 }
 
 export interface CallStatistics {
-  /** Accepted, repeated and rejected calls. */
+  /** Accepted, repeated and rejected calls, and handshakes. */
   readonly total: number;
   readonly succeeded: number;
   readonly failed: number;
@@ -172,10 +172,7 @@ function intervalStarts(from: Date, to: Date, intervalMs: number): number[] {
   return Array.from({ length: buckets }, (_, i) => firstMs + i * intervalMs);
 }
 
-/**
- * Adds up counters. Every call counts once as accepted, a duplicate or rejected, and an accepted one once more when it
- * ends.
- */
+/** Adds up counters. Every call counts once as accepted, a duplicate or rejected, and an accepted one once more when it ends. */
 class Tally {
   readonly durations = new Histogram();
   promptTokens = 0;
@@ -191,10 +188,10 @@ class Tally {
 
   counts(): Omit<StatisticsBucket, 'start' | 'p95Ms'> {
     const [accepted, succeeded, failed] = [this.#of('ACCEPTED'), this.#of('SUCCEEDED'), this.#of('FAILED')];
-    const duplicates = this.#of('DUPLICATE');
-    let rejected = -accepted - succeeded - failed - duplicates;
+    const others = this.#of('DUPLICATE') + this.#of('HANDSHAKE');
+    let rejected = -accepted - succeeded - failed - others;
     for (const calls of this.#calls.values()) rejected += calls;
-    return { total: accepted + rejected + duplicates, succeeded, failed, rejected };
+    return { total: accepted + rejected + others, succeeded, failed, rejected };
   }
 
   byOutcome(): CallStatistics['byOutcome'] {

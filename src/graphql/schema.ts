@@ -7,6 +7,7 @@ import { CallFields, CallQueries } from './resolvers/calls.js';
 import { ExecutionEventFields, ExecutionFields, ExecutionQueries } from './resolvers/executions.js';
 import { InstallationResolver } from './resolvers/installation.js';
 import { NodeResolver } from './resolvers/node.js';
+import { ProviderResolver } from './resolvers/providers.js';
 import { RateLimitResolver } from './resolvers/rate-limits.js';
 import { SecretMutations } from './resolvers/secret-mutations.js';
 import { TestWebhookMutation } from './resolvers/test-webhook.js';
@@ -34,6 +35,7 @@ export function buildGraphqlSchema(): GraphQLSchema {
       ExecutionQueries,
       InstallationResolver,
       NodeResolver,
+      ProviderResolver,
       RateLimitResolver,
       SecretMutations,
       StatisticsUpdatedResolver,

@@ -53,8 +53,7 @@ export function refuseUpload(req: IncomingMessage, res: ServerResponse, answer: 
 function writeHead(res: ServerResponse, answer: HttpAnswer, requestId: string): void {
   res.writeHead(answer.status, [
     ...answer.headers,
-    'Content-Length',
-    String(Buffer.byteLength(answer.body)),
+    ...(answer.status === 204 ? [] : ['Content-Length', String(Buffer.byteLength(answer.body))]), // RFC 9110, 8.6
     'X-Request-Id',
     requestId,
     'X-Content-Type-Options',

@@ -64,7 +64,8 @@ async function handle(
     return answer.status;
   };
   const context = { webhookId, requestId, nowMs: clock.nowMs() };
-  if (req.method !== 'POST') return refuse(refusal('METHOD_NOT_ALLOWED', context, { headers: ['Allow', 'POST'] }));
+  const { method } = req;
+  if (method !== 'POST' && !isHandshakeGet(req)) return refuse(refusal('METHOD_NOT_ALLOWED', context, { headers: ['Allow', 'POST'] }));
   if (!options.isAllowed(facts)) return refuse(refusal('HTTPS_REQUIRED', context));
   if ((declaredLength(req) ?? 0) > bodyBytesMax) return refuse(tooLarge(context, bodyBytesMax));
 
@@ -74,6 +75,8 @@ async function handle(
 
   const outcome = await options.acceptCall({
     webhookId,
+    method: method === 'GET' ? method : 'POST',
+    target: req.url!,
     rawHeaders: req.rawHeaders,
     body,
     sourceIp,
@@ -87,6 +90,11 @@ async function handle(
   });
   sendAnswer(res, answer, requestId);
   return answer.status;
+}
+
+/** Meta tries an address with a GET; which webhooks take it, the use case knows. */
+function isHandshakeGet({ method, url }: IncomingMessage): boolean {
+  return method === 'GET' && url!.includes('hub.mode=');
 }
 
 function tooLarge(context: Parameters<typeof refusal>[1], bodyBytesMax: number): HttpAnswer {

@@ -4,6 +4,7 @@ import { ERROR_CODES, type ErrorCode } from '../errors.js';
 import { formatId, parseId } from '../lib/ids.js';
 import { jsonObject, type JsonText } from '../lib/json-text.js';
 import type { LimitRefusal } from '../rate-limits/limiter.js';
+import type { HandshakeAnswer } from '../webhooks/verify/provider/handshake.js';
 import type { HttpAnswer } from './answer.js';
 import { PATHS } from './paths.js';
 import { PROBLEM_JSON, problemAnswer, problemMembers, retryAfterSeconds, type Problem } from './problem.js';
@@ -32,6 +33,10 @@ export function answerOutcome(outcome: AcceptOutcome, context: AnswerContext): H
       return answerAccepted(outcome.call, context);
     case 'completed':
       return answerCompleted(outcome.call, outcome.executions, context);
+    case 'handshake':
+      return answerHandshake(outcome.answer);
+    case 'method-not-allowed':
+      return refusal('METHOD_NOT_ALLOWED', context, { headers: ['Allow', 'POST'] });
     case 'malformed-id':
       return refusal('MALFORMED_WEBHOOK_ID', { ...context, webhookId: null });
     case 'not-found':
@@ -63,6 +68,11 @@ export function answerOutcome(outcome: AcceptOutcome, context: AnswerContext): H
     case 'unavailable':
       return refusal('STORAGE_UNAVAILABLE', context, { headers: retryAfter(outcome.retryAfterMs) });
   }
+}
+
+/** In the sender's own form: it would not take ours. */
+function answerHandshake({ status, contentType, body }: HandshakeAnswer): HttpAnswer {
+  return { status, headers: ['Content-Type', contentType, 'Cache-Control', 'no-store'], body };
 }
 
 /** A problem with what stands in every answer to a webhook. Also for what is refused before there is an outcome. */

@@ -15,9 +15,13 @@ const BACKSLASH = 0x5c;
  * at most {@link JSON_DEPTH_MAX} deep, and well-formed. The depth is found by a scan before parsing. Numbers that lose
  * precision, `\u0000`, lone surrogates and odd keys are fine: the bytes are stored, not the parsed value.
  *
+ * @param arrays whether an array will do, too.
  * @returns the parsed value and the text, or what is wrong.
  */
-export function scanJsonObject(bytes: Uint8Array): { readonly value: object; readonly text: string } | JsonFault {
+export function scanJsonObject(
+  bytes: Uint8Array,
+  arrays = false,
+): { readonly value: object; readonly text: string } | JsonFault {
   if (bytes.length === 0) return { fault: 'empty' };
   if (bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf) return { fault: 'byte-order-mark' };
   if (depthOf(bytes) > JSON_DEPTH_MAX) return { fault: 'too-deep' };
@@ -33,7 +37,7 @@ export function scanJsonObject(bytes: Uint8Array): { readonly value: object; rea
   } catch (error) {
     return { fault: 'syntax', detail: syntaxDetail(error) };
   }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return { fault: 'not-an-object' };
+  if (typeof value !== 'object' || value === null || (Array.isArray(value) && !arrays)) return { fault: 'not-an-object' };
   return { value, text };
 }
 

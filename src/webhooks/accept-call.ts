@@ -15,7 +15,10 @@ import { parseBody } from './parse-body.js';
 import { type AnswerPlan, planAnswer } from './plan-answer.js';
 import { noteRejected, type Refusal } from './note-rejected.js';
 import { recordedHeaders } from './verify/incoming-headers.js';
-import { verifyCredential } from './verify/verify-credential.js';
+import { answerHandshake } from './verify/provider/handshake.js';
+import { tokenHeaderOf } from './verify/provider/providers.js';
+import { verifyProvider } from './verify/provider/verify-provider.js';
+import { type Verification, verifyCredential } from './verify/verify-credential.js';
 import { DECOY_WEBHOOK } from './verify/decoy.js';
 import type { IngressWebhook, WebhookCache } from './webhook-cache.js';
 
@@ -32,6 +35,10 @@ export interface AcceptCallOptions {
    * `isStored` says so.
    */
   readonly beginWait: (callId: string, isStored: boolean) => CallWait;
+  /** The base of our URLs as senders know them, without a trailing slash. */
+  readonly publicUrl: () => string;
+  /** Records that a caller was answered before its call ended. Never throws, never waits. */
+  readonly noteDeadline: (callId: string) => void;
   readonly syncTimeoutMs: number;
   /** The most that a caller can make a call wait (`Prefer: wait`), in milliseconds. */
   readonly preferWaitMsMax: number;
@@ -88,21 +95,19 @@ export class AcceptCall {
     const known = await webhooks.get(webhookId);
     const webhook = known ?? DECOY_WEBHOOK;
     const receivedAtMs = clock.nowMs();
-    const verification = verifyCredential(
-      webhook.authentication,
-      webhook.secrets,
-      incoming.rawHeaders,
-      incoming.body,
-      receivedAtMs,
-    );
+    const { provider } = webhook.authentication;
+    if (incoming.method === 'GET' && provider?.handshake !== 'meta-subscribe') return { type: 'method-not-allowed' };
+    const verification = this.#verify(webhook, incoming, receivedAtMs);
     if (known === undefined) return { type: 'not-found' };
 
     const reject = (outcome: AcceptOutcome, refusal: Refusal): AcceptOutcome => {
       noteRejected(this.#options.rejectedCalls, webhook, incoming, refusal);
       return outcome;
     };
-    if (!verification.verified) {
-      const { reason } = verification;
+    const handshake = this.#answerHandshake(webhook, incoming, verification, receivedAtMs);
+    if (handshake !== undefined) return handshake;
+    if (!verification.verified || incoming.method === 'GET') {
+      const reason = verification.verified || incoming.method === 'GET' ? 'the verify token is wrong' : verification.reason;
       return reject({ type: 'unauthenticated', webhookId }, { outcome: 'REJECTED_AUTHENTICATION', httpStatus: 401, reason });
     }
     this.#options.secretUsage.note(verification.secretId);
@@ -117,7 +122,7 @@ export class AcceptCall {
       const reason = `the ${refusal.policy} limit of ${refusal.perMinute} calls a minute is exhausted`;
       return reject({ type: 'rate-limited', webhookId, refusal }, { outcome: 'RATE_LIMITED', httpStatus: 429, reason });
     }
-    const parsed = parseBody(incoming.rawHeaders, incoming.body);
+    const parsed = parseBody(incoming.rawHeaders, incoming.body, provider?.sendsArrays);
     if ('fault' in parsed) {
       const { fault: type, detail } = parsed;
       const httpStatus = type === 'malformed-body' ? 400 : 415;
@@ -155,6 +160,35 @@ export class AcceptCall {
     return await this.#answerRepeat(call, result, plan);
   }
 
+  #verify({ authentication, secrets }: IngressWebhook, incoming: IncomingCall, nowMs: number): Verification {
+    const { provider } = authentication;
+    return provider === undefined
+      ? verifyCredential(authentication, secrets, incoming.rawHeaders, incoming.body, nowMs)
+      : verifyProvider(provider, secrets, { ...incoming, publicUrl: this.#options.publicUrl() }, nowMs);
+  }
+
+  #answerHandshake(
+    webhook: IngressWebhook,
+    incoming: IncomingCall,
+    verification: Verification,
+    nowMs: number,
+  ): AcceptOutcome | undefined {
+    const { provider } = webhook.authentication;
+    if (provider?.handshake === undefined) return undefined;
+    const secrets = webhook.secrets.filter(({ expiresAtMs }) => expiresAtMs === undefined || expiresAtMs > nowMs);
+    const verifiedBy = verification.verified ? secrets.find(({ id }) => id === verification.secretId) : undefined;
+    const request = { ...incoming, publicUrl: this.#options.publicUrl() };
+    const answer = answerHandshake(provider, request, {
+      webhookId: webhook.id,
+      verifiedBy: verifiedBy?.secret,
+      secrets: secrets.map(({ secret }) => secret),
+    });
+    if (answer === undefined) return undefined;
+    const refusal: Refusal = { outcome: 'HANDSHAKE', httpStatus: answer.status, reason: provider.handshake };
+    noteRejected(this.#options.rejectedCalls, webhook, incoming, refusal);
+    return { type: 'handshake', webhookId: webhook.id, answer };
+  }
+
   async #storeAndAwait(call: CallToStore, plan: AnswerPlan): Promise<AcceptOutcome | 'stale' | Repeat> {
     const wait = this.#beginWait(call.callId, plan, false);
     try {
@@ -181,9 +215,9 @@ export class AcceptCall {
     const accepted = preferenceApplied === undefined ? call : { ...call, preferenceApplied };
     if (wait === undefined) return { type: 'accepted', call: accepted };
     const executions = await wait.finished(this.#released ? 0 : plan.waitMs);
-    return executions === undefined
-      ? { type: 'deadline', call: accepted }
-      : { type: 'completed', call: accepted, executions };
+    if (executions !== undefined) return { type: 'completed', call: accepted, executions };
+    this.#options.noteDeadline(call.callId);
+    return { type: 'deadline', call: accepted };
   }
 
   #beginWait(callId: string, { executionMode }: AnswerPlan, isStored: boolean): CallWait | undefined {
@@ -207,8 +241,9 @@ function callToStore(
   { executionMode }: AnswerPlan,
   idempotency: IdempotencyKey | undefined,
 ): CallToStore {
-  const { headerName, method } = webhook.authentication;
-  const secretHeader = method === 'HMAC_SIGNATURE' ? undefined : headerName;
+  const { headerName, method, provider } = webhook.authentication;
+  const sentSecret = method === 'HMAC_SIGNATURE' ? undefined : headerName;
+  const secretHeader = provider === undefined ? sentSecret : tokenHeaderOf(provider);
   return {
     callId: newUuidV7(receivedAtMs),
     webhookId: webhook.id,

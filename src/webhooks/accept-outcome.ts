@@ -2,11 +2,16 @@ import type { ExecutionView } from '../executions/execution-view.js';
 import type { ExecutionMode } from '../calls/call-modes.js';
 import type { LimitRefusal } from '../rate-limits/limiter.js';
 import type { InputFault } from '../workers/worker-run.js';
+import type { HandshakeAnswer } from './verify/provider/handshake.js';
 
-/** A POST as the transport hands it over: raw bytes, raw headers. */
+/** A request as the transport hands it over: raw bytes, raw headers. */
 export interface IncomingCall {
   /** The id as it stood in the URL, unchecked. */
   readonly webhookId: string;
+  /** GET only for senders' handshakes. */
+  readonly method: 'POST' | 'GET';
+  /** Path and query as they came: some senders sign them. */
+  readonly target: string;
   /** Names and values in turn, as they came (Node's `rawHeaders`): a header sent twice shows twice. */
   readonly rawHeaders: readonly string[];
   readonly body: Buffer;
@@ -41,6 +46,10 @@ export type AcceptOutcome =
   | { readonly type: 'deadline'; readonly call: AcceptedCall }
   /** Stored, run, and every execution is terminal; in the order of the webhook's workers. */
   | { readonly type: 'completed'; readonly call: AcceptedCall; readonly executions: readonly ExecutionView[] }
+  /** A sender tried the address; nothing was started. */
+  | { readonly type: 'handshake'; readonly webhookId: string; readonly answer: HandshakeAnswer }
+  /** A GET that is no handshake. */
+  | { readonly type: 'method-not-allowed' }
   | { readonly type: 'malformed-id' }
   | { readonly type: 'not-found' }
   | { readonly type: 'unauthenticated'; readonly webhookId: string }

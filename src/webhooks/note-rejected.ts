@@ -4,6 +4,9 @@ import type { IncomingCall } from './accept-outcome.js';
 import { recordedHeaders } from './verify/incoming-headers.js';
 import type { IngressWebhook } from './webhook-cache.js';
 
+/** A handshake can come unsigned, and what it carries is for its answer only. */
+const BODILESS: ReadonlySet<CallOutcome> = new Set(['REJECTED_AUTHENTICATION', 'HANDSHAKE']);
+
 /** Why a call was turned away, for the webhook's owner. */
 export interface Refusal {
   readonly outcome: CallOutcome;
@@ -13,7 +16,7 @@ export interface Refusal {
 }
 
 /**
- * Records a rejected call. Of one that was not authenticated neither the body nor the presented credential is kept:
+ * Records a request that becomes no call: a rejected one, a repeat or a handshake. Of one that was not authenticated neither the body nor the presented credential is kept:
  * whoever sent it has no claim on our disk, and a mistyped secret is still most of a secret.
  */
 export function noteRejected(
@@ -27,7 +30,7 @@ export function noteRejected(
     ...refusal,
     sourceIp: incoming.sourceIp,
     requestHeaders: recordedHeaders(incoming.rawHeaders, webhook.authentication.headerName),
-    body: refusal.outcome === 'REJECTED_AUTHENTICATION' ? Buffer.alloc(0) : incoming.body,
+    body: BODILESS.has(refusal.outcome) ? Buffer.alloc(0) : incoming.body,
     isTest: incoming.isTest,
     executionMode: webhook.executionMode,
     dispatch: webhook.dispatch,

@@ -9,8 +9,12 @@ export type ParsedBody =
 /** `application/json`, or any `application/*+json` (RFC 6839), with parameters. */
 const JSON_MEDIA_TYPE = /^application\/(?:json|[\w!#$&^.+-]+\+json)[ \t]*(?:;|$)/i;
 
-/** Reads the body as it is declared: JSON, not encoded, UTF-8. */
-export function parseBody(rawHeaders: readonly string[], body: Buffer): ParsedBody {
+/**
+ * Reads the body as it is declared: JSON, not encoded, UTF-8.
+ *
+ * @param arrays whether an array will do, too.
+ */
+export function parseBody(rawHeaders: readonly string[], body: Buffer, arrays = false): ParsedBody {
   const [contentType] = headerValues(rawHeaders, 'content-type');
   if (contentType === undefined) return unsupported('The Content-Type header is missing; send application/json.');
   if (!JSON_MEDIA_TYPE.test(contentType))
@@ -20,7 +24,7 @@ export function parseBody(rawHeaders: readonly string[], body: Buffer): ParsedBo
   if (headerValues(rawHeaders, 'content-encoding').length > 0) {
     return unsupported('A Content-Encoding is not accepted; send the body as it is.');
   }
-  const scanned = scanJsonObject(body);
+  const scanned = scanJsonObject(body, arrays);
   if ('fault' in scanned) return { fault: 'malformed-body', detail: describe(scanned) };
   return { inputParams: scanned.value };
 }

@@ -16,6 +16,8 @@ export async function verifyReader(
   rawHeaders: readonly string[],
 ): Promise<boolean> {
   const webhook = await options.webhooks.get(webhookId);
-  if (webhook === undefined || webhook.authentication.method === 'HMAC_SIGNATURE') return false;
+  if (webhook === undefined) return false;
+  const { method } = webhook.authentication;
+  if (method === 'HMAC_SIGNATURE' || method === 'PROVIDER') return false;
   return verifyCredential(webhook.authentication, webhook.secrets, rawHeaders, NO_BODY, options.clock.nowMs()).verified;
 }

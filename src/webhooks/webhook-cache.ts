@@ -6,6 +6,7 @@ import type { Dispatch, ExecutionMode } from '../calls/call-modes.js';
 import type { Keyring } from '../secrets/seal.js';
 import { sealedFor } from '../secrets/secret-versions.js';
 import { METHOD_DEFAULTS } from './verify/method-defaults.js';
+import { findProvider, headerOf } from './verify/provider/providers.js';
 import type { Authentication, ValidSecret } from './verify/verify-credential.js';
 import type { AuthenticationMethod } from './webhook.entity.js';
 
@@ -88,6 +89,7 @@ interface WebhookRow {
   readonly auth_method: AuthenticationMethod;
   readonly auth_header_name: string | null;
   readonly auth_header_prefix: string | null;
+  readonly auth_provider: string | null;
   readonly idempotency_window_ms: number | null;
   readonly idempotency_pointer: string | null;
   readonly worker_ids: string[];
@@ -97,7 +99,7 @@ interface WebhookRow {
 /** One statement, so that webhook, workers and secrets are of one moment. */
 const READ = `
   select w.version, w.active, w.owner_id, w.execution_mode, w.dispatch, w.sync_timeout_ms,
-    w.auth_method, w.auth_header_name, w.auth_header_prefix, w.idempotency_window_ms, w.idempotency_pointer,
+    w.auth_method, w.auth_header_name, w.auth_header_prefix, w.auth_provider, w.idempotency_window_ms, w.idempotency_pointer,
     array(select worker_id from webhook_workers where webhook_id = w.id order by position) as worker_ids,
     (select coalesce(json_agg(json_build_object('id', s.id, 'version', s.version, 'sealed', encode(s.sealed, 'base64'),
         'expires_at_ms', floor(extract(epoch from s.expires_at) * 1000)) order by s.version desc), '[]')
@@ -110,6 +112,8 @@ async function readIngressWebhook(sql: Sql, keyring: Keyring, id: string): Promi
   const row = rows[0];
   if (row === undefined) return undefined;
   const defaults = METHOD_DEFAULTS[row.auth_method];
+  const provider = row.auth_provider === null ? undefined : findProvider(row.auth_provider);
+  const headerName = provider === undefined ? (row.auth_header_name ?? defaults.headerName) : headerOf(provider);
   return {
     id,
     version: row.version,
@@ -122,8 +126,9 @@ async function readIngressWebhook(sql: Sql, keyring: Keyring, id: string): Promi
     idempotencyPointer: row.idempotency_pointer ?? undefined,
     authentication: {
       method: row.auth_method,
-      headerName: (row.auth_header_name ?? defaults.headerName).toLowerCase(),
+      headerName: headerName.toLowerCase(),
       headerPrefix: row.auth_header_prefix ?? defaults.headerPrefix,
+      provider,
     },
     secrets: row.secrets.map((secret) => ({
       id: secret.id,

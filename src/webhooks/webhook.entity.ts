@@ -7,6 +7,7 @@ export const AUTHENTICATION_METHODS = [
   'BEARER_TOKEN',
   'API_KEY',
   'CUSTOM_HEADER',
+  'PROVIDER',
 ] as const;
 export type AuthenticationMethod = (typeof AUTHENTICATION_METHODS)[number];
 
@@ -25,6 +26,7 @@ export const WebhookEntity = defineEntity({
     authMethod: p.enum(AUTHENTICATION_METHODS).$type<AuthenticationMethod>(),
     authHeaderName: p.text().nullable(),
     authHeaderPrefix: p.text().nullable(),
+    authProvider: p.text().nullable(),
     idempotencyWindowMs: p.integer().nullable(),
     idempotencyPointer: p.text().nullable(),
     ownerId: p.uuid(),

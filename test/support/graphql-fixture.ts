@@ -70,6 +70,8 @@ export async function openGraphqlFixture(
     store: async (call) => (await storeCalls(sql, 1, [call]))[0]!,
     validateInput: (workerIds, inputParams) => registry.validateInput(workerIds, inputParams),
     beginWait: (callId, isStored) => beginWait({ hub, sql, clock }, callId, isStored),
+    publicUrl: () => 'https://hooks.example',
+    noteDeadline: () => undefined, // no caller of these tests waits
     syncTimeoutMs: 1_000,
     preferWaitMsMax: 2_000,
     idempotencyWindowMs: 86_400_000,

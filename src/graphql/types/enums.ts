@@ -36,6 +36,7 @@ export const AuthenticationMethod = enumOf<AuthenticationMethodName>(
     BEARER_TOKEN: 'The secret stands in `Authorization: Bearer …`.',
     API_KEY: 'The secret stands in a header, `X-API-Key` by default.',
     CUSTOM_HEADER: 'The secret stands in a header that the user names.',
+    PROVIDER: 'As the sender does it that `provider` names; `providers` lists them.',
   },
 );
 
@@ -74,6 +75,7 @@ export const CallOutcome = enumOf<CallOutcomeName>('CallOutcome', 'What became o
   REJECTED_INPUT: "The body did not fit a worker's input schema, or was not that of the first call with its key.",
   RATE_LIMITED: 'A rate limit was exhausted.',
   DUPLICATE: 'It repeated another call, and was answered with that one.',
+  HANDSHAKE: 'Its sender only tried the address; nothing was started.',
 });
 
 /** The kinds of worker that can be run. */

@@ -21,6 +21,12 @@ export class WebhookAuthenticationInput {
   })
   headerPrefix?: string | null;
 
+  @Field(() => ID, {
+    nullable: true,
+    description: 'The sender, one of `providers`. PROVIDER needs it, and takes no header name or prefix.',
+  })
+  provider?: string | null;
+
   @Field(() => String, {
     nullable: true,
     description: 'A secret that the sender made, 16 to 4,096 printable ASCII characters; without it a new one is made.',

@@ -16,6 +16,9 @@ export class WebhookAuthenticationObject implements AuthenticationView {
 
   @Field(() => String, { description: 'What stands before the credential in that header; often nothing.' })
   readonly headerPrefix!: string;
+
+  @Field(() => ID, { nullable: true, description: 'The sender, for the method PROVIDER.' })
+  readonly provider!: string | null;
 }
 
 @ObjectType('WebhookSecret', { description: 'One secret of a webhook, without its text.' })

@@ -80,6 +80,7 @@ export async function createWebhook(
         authMethod: authentication.method,
         authHeaderName: authentication.headerName ?? null,
         authHeaderPrefix: authentication.headerPrefix ?? null,
+        authProvider: authentication.provider ?? null,
         idempotencyWindowMs: input.idempotencyWindowMs ?? null,
         idempotencyPointer: input.idempotencyPointer ?? null,
         ownerId: principal.userId,

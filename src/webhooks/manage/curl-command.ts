@@ -1,4 +1,6 @@
 import { formatId } from '../../lib/ids.js';
+import { findProvider } from '../verify/provider/providers.js';
+import { providerCommand } from './provider-command.js';
 import type { AuthenticationView } from './webhook-view.js';
 
 export interface CurlCommandOptions {
@@ -17,7 +19,8 @@ export interface CurlCommandOptions {
 
 /**
  * A command for a POSIX shell that calls a webhook and works as it stands. For HMAC_SIGNATURE it signs the very bytes
- * that it sends, with openssl, so that the body can be edited before it is run.
+ * that it sends, with openssl, so that the body can be edited before it is run; so it does for PROVIDER, where a
+ * sender can be imitated, and is a comment where not.
  */
 export function curlCommand(options: CurlCommandOptions): string {
   const { publicUrl, webhookId, authentication, body } = options;
@@ -27,12 +30,16 @@ export function curlCommand(options: CurlCommandOptions): string {
     headers.unshift(['Content-Type', 'application/json']);
   }
   const secret = options.secret === undefined ? '"$WEBHOOK_SECRET"' : quote(options.secret);
+  const url = `${publicUrl}/api/v1/webhooks/${formatId('webhook', webhookId)}`;
+  const typed = headers.map(([name, value]) => `-H ${quote(`${name}: ${value}`)}`);
+  const provider = findProvider(authentication.provider ?? '');
+  if (provider !== undefined) return providerCommand({ provider, url, secret, body: quote(body), headers: typed });
   const credential = signed
     ? `"$(printf %s "$body" | openssl dgst -sha256 -hmac ${secret} | sed 's/.*= *//')"`
     : secret;
   const curl = [
-    `curl -sS -X POST ${quote(`${publicUrl}/api/v1/webhooks/${formatId('webhook', webhookId)}`)}`,
-    ...headers.map(([name, value]) => `-H ${quote(`${name}: ${value}`)}`),
+    `curl -sS -X POST ${quote(url)}`,
+    ...typed,
     `-H ${quote(`${authentication.headerName}: ${authentication.headerPrefix}`)}${credential}`,
     `--data-raw ${signed ? '"$body"' : quote(body)}`,
   ].join(' \\\n  ');

@@ -2,13 +2,20 @@ import { createHmac } from 'node:crypto';
 import { requirePermission } from '../../access/permissions.js';
 import type { Principal } from '../../access/principal.js';
 import { AppError } from '../../errors.js';
-import { formatId } from '../../lib/ids.js';
+import { formatId, newRandomUuid } from '../../lib/ids.js';
 import { type Outcome, refused, succeeded, type UserError } from '../../lib/user-error.js';
 import { isValid } from '../../secrets/plan-rotation.js';
 import { openSecret, readSecretVersions, rotatable, type SecretDeps } from '../../secrets/secret-versions.js';
 import type { IncomingCall } from '../accept-outcome.js';
+import { findProvider } from '../verify/provider/providers.js';
+import { type SenderProof, signAs } from '../verify/provider/sign.js';
 import type { AuthenticationView } from './webhook-view.js';
 import { readChangedWebhook } from './webhook-view.js';
+
+export interface TestCallDeps extends SecretDeps {
+  /** The base of our URLs as senders know them: some sign it. */
+  readonly publicUrl: () => string;
+}
 
 export interface TestCallInput {
   /** A UUID. */
@@ -42,7 +49,7 @@ const FRAMING_HEADERS = new Set(['connection', 'content-encoding', 'content-leng
  * @throws AppError UNAUTHENTICATED, FORBIDDEN, NOT_FOUND.
  */
 export async function prepareTestCall(
-  deps: SecretDeps,
+  deps: TestCallDeps,
   principal: Principal | undefined,
   { webhookId, payload, headers: given }: TestCallInput,
 ): Promise<Outcome<PreparedTestCall>> {
@@ -56,23 +63,27 @@ export async function prepareTestCall(
   if (headers === undefined) {
     return refused({ field: ['headers'], message: 'Headers are an object of names and texts.', code: 'INVALID' });
   }
-  const userErrors = headerFaults(headers, authentication);
-  if (userErrors.length > 0) return { ok: false, userErrors };
-
   const versions = await readSecretVersions(em, webhookId);
   const valid = versions.find((row) => isValid(rotatable(row), deps.clock.nowMs()));
   if (valid === undefined) throw new AppError('NOT_FOUND', 'There is no such webhook.');
   const body = JSON.stringify(payload);
-  const { headerName, headerPrefix } = authentication;
-  const credential = headerPrefix + credentialOf(authentication, openSecret(deps.keyring, valid), body);
+  const target = `/api/v1/webhooks/${formatId('webhook', webhookId)}`;
+  const proof = prove(deps, authentication, openSecret(deps.keyring, valid), { target, body });
+  if (proof === undefined) {
+    const message = 'Only the sender itself can sign its calls: send a test from there.';
+    return refused({ field: ['id'], message, code: 'CANNOT_BE_SIGNED' });
+  }
+  const userErrors = headerFaults(headers, new Set(proof.headers.map(([name]) => name.toLowerCase())));
+  if (userErrors.length > 0) return { ok: false, userErrors };
   const typed = Object.keys(headers).some((name) => name.toLowerCase() === 'content-type');
   const incoming: IncomingCall = {
     webhookId: formatId('webhook', webhookId),
+    method: 'POST',
+    target: proof.target,
     rawHeaders: [
       ...(typed ? [] : ['Content-Type', 'application/json']),
       ...Object.entries(headers).flat(),
-      headerName,
-      credential,
+      ...proof.headers.flat(),
     ],
     body: Buffer.from(body),
     sourceIp: '',
@@ -85,6 +96,22 @@ function credentialOf({ method }: AuthenticationView, secret: string, body: stri
   return method === 'HMAC_SIGNATURE' ? createHmac('sha256', secret).update(body).digest('hex') : secret;
 }
 
+/** What shows that the call is the sender's: by the webhook's method. @returns `undefined` when that cannot be made. */
+function prove(
+  deps: TestCallDeps,
+  authentication: AuthenticationView,
+  secret: string,
+  { target, body }: { readonly target: string; readonly body: string },
+): SenderProof | undefined {
+  const { provider: providerId, headerName, headerPrefix } = authentication;
+  if (providerId === null) {
+    return { headers: [[headerName, headerPrefix + credentialOf(authentication, secret, body)]], target };
+  }
+  const provider = findProvider(providerId);
+  const request = { method: 'POST', publicUrl: deps.publicUrl(), target, body: Buffer.from(body) };
+  return provider && signAs(provider, secret, request, { id: `msg_${newRandomUuid()}`, nowMs: deps.clock.nowMs() });
+}
+
 function readHeaders(given: unknown): Record<string, string> | undefined {
   if (given === undefined || given === null) return {};
   if (typeof given !== 'object' || Array.isArray(given)) return undefined;
@@ -93,7 +120,7 @@ function readHeaders(given: unknown): Record<string, string> | undefined {
   return Object.fromEntries(entries);
 }
 
-function headerFaults(headers: Readonly<Record<string, string>>, { headerName }: AuthenticationView): UserError[] {
+function headerFaults(headers: Readonly<Record<string, string>>, proving: ReadonlySet<string>): UserError[] {
   const entries = Object.entries(headers);
   if (entries.length > HEADERS_MAX) {
     return [{ field: ['headers'], message: `A test has at most ${HEADERS_MAX} headers.`, code: 'TOO_MANY' }];
@@ -105,7 +132,7 @@ function headerFaults(headers: Readonly<Record<string, string>>, { headerName }:
     if (!/^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}$/.test(name)) {
       return [{ field, message: 'This is no name for a header.', code: 'INVALID_HEADER_NAME' }];
     }
-    if (lower === headerName.toLowerCase() || FRAMING_HEADERS.has(lower)) {
+    if (proving.has(lower) || FRAMING_HEADERS.has(lower)) {
       return [{ field, message: `The header ${name} is set by Workhook.`, code: 'RESERVED_HEADER' }];
     }
     if (value.length > VALUE_CHARACTERS_MAX || !/^(?:[!-~](?:[ -~]*[!-~])?)?$/.test(value)) {

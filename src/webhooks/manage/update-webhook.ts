@@ -44,7 +44,7 @@ export async function updateWebhook(
   if (secret !== undefined) requirePermission(principal, 'webhooks:rotate-secret');
   return await deps.database.transaction(async (em) => {
     const webhook = await lockForChange(em, input.id, input.expectedVersion);
-    const userErrors = await faultsOf(em, input);
+    const userErrors = await faultsOf(em, webhook, input);
     if (userErrors.length > 0) return { ok: false, userErrors };
 
     const changed = applyFields(webhook, input);
@@ -70,13 +70,13 @@ export async function updateWebhook(
   });
 }
 
-async function faultsOf(em: EntityManager, input: UpdateWebhookInput): Promise<readonly UserError[]> {
+async function faultsOf(em: EntityManager, webhook: Webhook, input: UpdateWebhookInput): Promise<readonly UserError[]> {
   return [
     ...(input.name === undefined ? [] : nameFaults(['name'], input.name)),
     ...descriptionFaults(['description'], input.description ?? '', DESCRIPTION_CHARACTERS_MAX),
     ...syncTimeoutFaults(input.syncTimeoutMs ?? null),
     ...idempotencyFaults(input),
-    ...(input.authentication === undefined ? [] : authenticationFaults(input.authentication)),
+    ...(input.authentication === undefined ? [] : authenticationFaults(input.authentication, webhook.authProvider ?? null)),
     ...(input.workerIds === undefined ? [] : await workerFaults(em, input.workerIds)),
   ];
 }
@@ -97,6 +97,7 @@ function applyFields(webhook: Webhook, input: UpdateWebhookInput): string[] {
       authMethod: authentication.method,
       authHeaderName: authentication.headerName ?? null,
       authHeaderPrefix: authentication.headerPrefix ?? null,
+      authProvider: authentication.provider ?? null,
     }),
   };
   const changed = Object.keys(wanted).filter((key) => wanted[key as keyof Webhook] !== webhook[key as keyof Webhook]);

@@ -3,6 +3,7 @@ import { isWorkerId } from '../../lib/ids.js';
 import type { UserError } from '../../lib/user-error.js';
 import { ownSecretFaults } from '../../secrets/secret-rules.js';
 import { METHOD_DEFAULTS } from '../verify/method-defaults.js';
+import { providerFaults } from './provider-rules.js';
 import type { AuthenticationMethod } from '../webhook.entity.js';
 
 export interface AuthenticationInput {
@@ -11,6 +12,8 @@ export interface AuthenticationInput {
   readonly headerName?: string | null | undefined;
   /** Without it the method's default; empty for none. */
   readonly headerPrefix?: string | null | undefined;
+  /** The sender's id in the table of providers; for PROVIDER, and only for it. */
+  readonly provider?: string | null | undefined;
   /** A secret that the sender made; without it a new one is made here. */
   readonly secret?: string | null | undefined;
 }
@@ -63,9 +66,14 @@ export function syncTimeoutFaults(syncTimeoutMs: number | null): readonly UserEr
   ];
 }
 
-export function authenticationFaults(authentication: AuthenticationInput): readonly UserError[] {
+/** @param presentProvider the sender whose secret the webhook has already. */
+export function authenticationFaults(
+  authentication: AuthenticationInput,
+  presentProvider: string | null = null,
+): readonly UserError[] {
   const { method, headerName, headerPrefix, secret } = authentication;
   return [
+    ...providerFaults(authentication, presentProvider),
     ...headerNameFaults(method, headerName ?? null),
     ...(headerPrefix === null || headerPrefix === undefined ? [] : headerPrefixFaults(headerPrefix)),
     ...(secret === null || secret === undefined ? [] : ownSecretFaults(['authentication', 'secret'], secret)),
@@ -75,7 +83,7 @@ export function authenticationFaults(authentication: AuthenticationInput): reado
 function headerNameFaults(method: AuthenticationMethod, headerName: string | null): readonly UserError[] {
   const field = ['authentication', 'headerName'];
   if (headerName === null) {
-    if (METHOD_DEFAULTS[method].headerName !== '') return [];
+    if (method === 'PROVIDER' || METHOD_DEFAULTS[method].headerName !== '') return [];
     return [{ field, message: 'A custom header needs a name.', code: 'REQUIRED' }];
   }
   if (headerName.length > HEADER_CHARACTERS_MAX) {

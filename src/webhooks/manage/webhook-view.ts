@@ -1,6 +1,7 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import type { Dispatch, ExecutionMode } from '../../calls/call-modes.js';
 import { METHOD_DEFAULTS } from '../verify/method-defaults.js';
+import { findProvider, headerOf } from '../verify/provider/providers.js';
 import type { AuthenticationMethod } from '../webhook.entity.js';
 
 /** A secret as lists show it: never its text. */
@@ -22,6 +23,8 @@ export interface AuthenticationView {
   readonly method: AuthenticationMethod;
   readonly headerName: string;
   readonly headerPrefix: string;
+  /** The sender's id, for the method PROVIDER. */
+  readonly provider: string | null;
 }
 
 /** A webhook as the admin API shows it. Ids are UUIDs, but the workers'. */
@@ -59,6 +62,7 @@ export interface WebhookRow {
   readonly auth_method: AuthenticationMethod;
   readonly auth_header_name: string | null;
   readonly auth_header_prefix: string | null;
+  readonly auth_provider: string | null;
   readonly idempotency_window_ms: number | null;
   readonly idempotency_pointer: string | null;
   readonly owner_id: string;
@@ -86,7 +90,7 @@ const SECRETS_SHOWN_MAX = 10;
 /** What a statement selects `from webhooks w`, so that webhook, workers and secrets are of one moment. */
 export const WEBHOOK_COLUMNS = `
   w.id, w.name, w.description, w.active, w.execution_mode, w.dispatch, w.sync_timeout_ms, w.auth_method,
-  w.auth_header_name, w.auth_header_prefix, w.idempotency_window_ms, w.idempotency_pointer, w.owner_id, w.version,
+  w.auth_header_name, w.auth_header_prefix, w.auth_provider, w.idempotency_window_ms, w.idempotency_pointer, w.owner_id, w.version,
   ${ms('w.created_at')} as created_ms, ${ms('w.updated_at')} as updated_ms,
   array(select worker_id from webhook_workers where webhook_id = w.id order by position) as worker_ids,
   array(select json_build_object('id', s.id, 'version', s.version, 'hint', s.hint, 'created_ms', ${ms('s.created_at')},
@@ -97,6 +101,7 @@ export const WEBHOOK_COLUMNS = `
 
 export function toWebhookView(row: WebhookRow): WebhookView {
   const defaults = METHOD_DEFAULTS[row.auth_method];
+  const provider = findProvider(row.auth_provider ?? '');
   return {
     id: row.id,
     name: row.name,
@@ -107,8 +112,9 @@ export function toWebhookView(row: WebhookRow): WebhookView {
     syncTimeoutMs: row.sync_timeout_ms,
     authentication: {
       method: row.auth_method,
-      headerName: row.auth_header_name ?? defaults.headerName,
+      headerName: provider === undefined ? (row.auth_header_name ?? defaults.headerName) : headerOf(provider),
       headerPrefix: row.auth_header_prefix ?? defaults.headerPrefix,
+      provider: row.auth_provider,
     },
     idempotencyWindowMs: row.idempotency_window_ms,
     idempotencyPointer: row.idempotency_pointer,

@@ -14,4 +14,5 @@ export const METHOD_DEFAULTS: Readonly<Record<AuthenticationMethod, MethodDefaul
   BEARER_TOKEN: { headerName: 'Authorization', headerPrefix: 'Bearer ' },
   API_KEY: { headerName: 'X-API-Key', headerPrefix: '' },
   CUSTOM_HEADER: { headerName: '', headerPrefix: '' },
+  PROVIDER: { headerName: '', headerPrefix: '' },
 };

@@ -1,6 +1,7 @@
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 import type { AuthenticationMethod } from '../webhook.entity.js';
 import { headerValues } from './incoming-headers.js';
+import type { Provider } from './provider/provider.js';
 
 /** A secret that may be presented, with the moment from which it may not. */
 export interface ValidSecret {
@@ -16,6 +17,8 @@ export interface Authentication {
   /** Lower case. */
   readonly headerName: string;
   readonly headerPrefix: string;
+  /** The sender, for the method PROVIDER: then `verifyProvider` is the one to ask. */
+  readonly provider?: Provider | undefined;
 }
 
 export type Verification =

@@ -46,13 +46,13 @@ export function answerHandshake(
       return request.method === 'GET' ? metaSubscribe(request, context) : undefined;
     case 'woocommerce-ping':
       return wooCommercePing(request);
-    case undefined:
-      return undefined;
     case 'github-ping':
     case 'slack-url-verification':
     case 'zoom-url-validation':
     case 'discord-ping':
       return verifiedBy === undefined ? undefined : signedHandshake(provider.handshake, request, verifiedBy);
+    default:
+      return undefined;
   }
 }
 

@@ -109,7 +109,7 @@ export const PROVIDERS: readonly Provider[] = [
   {
     id: 'gitlab',
     name: 'GitLab',
-    schemes: [standardWebhooks('webhook'), { scheme: 'token', from: 'header', name: 'X-Gitlab-Token' }],
+    schemes: [{ scheme: 'token', from: 'header', name: 'X-Gitlab-Token' }, standardWebhooks('webhook')],
     secretFrom: 'user',
     dedup: { headers: ['webhook-id', 'X-Gitlab-Event-UUID'] },
     setup:
@@ -333,6 +333,14 @@ const BY_ID: ReadonlyMap<string, Provider> = new Map(PROVIDERS.map((provider) =>
 
 export function findProvider(id: string): Provider | undefined {
   return BY_ID.get(id);
+}
+
+/** The header that carries the secret itself, if one does: it must not be recorded. */
+export function tokenHeaderOf(provider: Provider): string | undefined {
+  for (const scheme of provider.schemes) {
+    if (scheme.scheme === 'token' && scheme.from === 'header') return scheme.name.toLowerCase();
+  }
+  return undefined;
 }
 
 /** The header by which a sender proves itself, for people; empty when the proof stands in the body. */
