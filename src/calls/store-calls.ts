@@ -74,9 +74,10 @@ const storeSql = (keyed: boolean): string => `
   ),
   ${keyed ? CLAIM : ''}
   new_calls as (
-    insert into calls (id, webhook_id, received_at, execution_mode, dispatch, outcome, is_test, source_ip,
-      request_headers, request_body, pending${keyed ? ', delivery_id' : ''})
-    select call_id, webhook_id, to_timestamp(received_ms / 1000), mode, dispatch, 'ACCEPTED', is_test, source_ip,
+    insert into calls (id, webhook_id, received_at, execution_mode, dispatch, outcome, http_status, is_test,
+      source_ip, request_headers, request_body, pending${keyed ? ', delivery_id' : ''})
+    select call_id, webhook_id, to_timestamp(received_ms / 1000), mode, dispatch, 'ACCEPTED',
+      case mode when 'ASYNC' then 202 end, is_test, source_ip,
       convert_from(substring($1::bytea from headers_at for body_at - headers_at), 'UTF8')::json,
       substring($1::bytea from body_at for end_at - body_at), workers${keyed ? ', delivery_id' : ''}
     from input where fresh

@@ -120,6 +120,8 @@ const FINISH = `
       pending = c.pending - n.executions, failures = c.failures + n.failures,
       outcome = case when c.pending > n.executions then c.outcome
         when c.failures + n.failures = 0 then 'SUCCEEDED' else 'FAILED' end,
+      http_status = coalesce(c.http_status, case when c.pending > n.executions then null
+        when c.failures + n.failures = 0 then 200 else 500 end),
       finished_at = case when c.pending <= n.executions then now() end,
       duration_ms = case when c.pending <= n.executions then
         greatest(0, least(2147483647, extract(epoch from now() - c.received_at) * 1000)) end

@@ -34,6 +34,7 @@ interface Answer {
   readonly body: {
     success: boolean;
     webhookId: string;
+    callId?: string;
     timestamp: string;
     executionMode?: string;
     code?: string;
@@ -91,6 +92,29 @@ describe('a call is answered', () => {
     const result = await fetch(new URL(headers.get('location')!, gateway.url));
     expect(result.status).toBe(200);
     expect(['QUEUED', 'RUNNING', 'SUCCEEDED']).toContain(((await result.json()) as { status: string }).status);
+  });
+
+  it('and the call remembers with what', async () => {
+    const answers = [
+      await post(await create(), '{}'),
+      await post(await create({ executionMode: 'SYNC' }), '{}'),
+      await post(await create({ executionMode: 'SYNC', workerIds: ['worker-failing'] }), '{}'),
+      await post(
+        await create({ executionMode: 'SYNC', workerIds: ['worker-slow-echo'], syncTimeout: 'PT0.05S' }),
+        '{"delayMs":300}',
+      ),
+    ];
+    for (const { status, body } of answers) {
+      const remembered = await pollUntil('the end of the call', async () => {
+        const { call } = await gateway.graphql<{ call: { outcome: string; httpStatus: number | null } }>(
+          'query ($id: ID!) { call(id: $id) { outcome httpStatus } }',
+          { id: body.callId },
+        );
+        return call.outcome === 'ACCEPTED' ? undefined : call.httpStatus;
+      });
+      expect(remembered).toBe(status);
+    }
+    expect(answers.map((answer) => answer.status)).toEqual([202, 200, 500, 202]);
   });
 
   it('500 when a worker failed, with every result', async () => {

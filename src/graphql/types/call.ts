@@ -24,7 +24,7 @@ export class CallObject extends NodeObject {
 
   @Field(() => Int, {
     nullable: true,
-    description: 'The HTTP status that it was, or would be, answered with once ended.',
+    description: 'The HTTP status that it was answered with; null while a sync caller waits.',
   })
   get httpStatus(): number | null {
     return this.view.httpStatus;
