@@ -117,6 +117,8 @@ export interface WebhookInput {
   readonly executionMode?: 'SYNC' | 'ASYNC';
   readonly dispatch?: 'PARALLEL' | 'SEQUENTIAL';
   readonly syncTimeout?: string;
+  readonly idempotencyWindow?: string;
+  readonly idempotencyPointer?: string;
   readonly authentication?: { method: string; headerName?: string; headerPrefix?: string; secret?: string };
 }
 
