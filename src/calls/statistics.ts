@@ -172,7 +172,10 @@ function intervalStarts(from: Date, to: Date, intervalMs: number): number[] {
   return Array.from({ length: buckets }, (_, i) => firstMs + i * intervalMs);
 }
 
-/** Adds up counters. Every call counts once as accepted, a duplicate or rejected, and an accepted one once more when it ends. */
+/**
+ * Adds up counters. Every call counts once as accepted, a duplicate, a handshake or rejected, and an accepted one once
+ * more when it ends.
+ */
 class Tally {
   readonly durations = new Histogram();
   promptTokens = 0;
