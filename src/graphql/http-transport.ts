@@ -54,7 +54,6 @@ export function createHttpTransport(options: HttpTransportOptions): HttpTranspor
     persistedQueries: false,
     includeStacktraceInErrorResponses: false,
     stopOnTerminationSignals: false,
-    status400ForVariableCoercionErrors: true,
     // Apollo's own defaults depend on this; only its behaviour in production is meant.
     nodeEnv: 'production',
     logger: log,
