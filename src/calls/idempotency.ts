@@ -4,7 +4,7 @@ import type { Sql } from '../db/database.js';
 export interface IdempotencyKey {
   /** SHA-256 of the webhook, the kind of key and the key. */
   readonly keyHash: Buffer;
-  /** SHA-256 of the body, which a repeat must have in common with the first call. */
+  /** SHA-256 of what a repeat must have in common with the first call: its body, or nothing at all. */
   readonly bodyHash: Buffer;
   /** The key as the webhook's owner sees it. */
   readonly deliveryId: string;

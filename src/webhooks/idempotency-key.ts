@@ -1,10 +1,13 @@
 import { createHash } from 'node:crypto';
 import type { IdempotencyKey } from '../calls/idempotency.js';
 import { parseJsonPointer, valueAt } from '../lib/json-pointer.js';
+import { deliveryIdOf } from './verify/provider/delivery-id.js';
 import { headerValues } from './verify/incoming-headers.js';
 import type { IngressWebhook } from './webhook-cache.js';
 
 const KEY_CHARACTERS_MAX = 255;
+
+const NOTHING = Buffer.alloc(0);
 
 /** An sf-string (RFC 8941, 3.3.3), as draft-ietf-httpapi-idempotency-key-header has it. */
 const QUOTED = /^"((?:[ !#-[\]-~]|\\["\\])*)"$/;
@@ -14,7 +17,7 @@ const BARE = /^[!#-~](?:[ -~]*[!-~])?$/;
 
 /** What is read to find a call's key. */
 export interface KeyedCall {
-  readonly webhook: Pick<IngressWebhook, 'id' | 'idempotencyWindowMs' | 'idempotencyPointer'>;
+  readonly webhook: Pick<IngressWebhook, 'id' | 'authentication' | 'idempotencyWindowMs' | 'idempotencyPointer'>;
   readonly rawHeaders: readonly string[];
   readonly body: Buffer;
   /** The body, parsed. */
@@ -25,7 +28,10 @@ export interface KeyedCall {
 
 /**
  * Finds by what a repeat of a call is known: the Idempotency-Key header, else what the webhook's pointer finds in the
- * body. A repeat must have the first call's body, byte by byte.
+ * body, else the id that the webhook's kind of sender gives a delivery.
+ *
+ * A repeat must have the first call's body, byte by byte, but for senders' own ids: those vouch for what is the same,
+ * and some senders put the time of the try into the body. They would take a refusal for a failure, and try on.
  *
  * @returns nothing for a call without a key, `malformed` for a header that is no key.
  */
@@ -34,11 +40,14 @@ export function readIdempotencyKey(call: KeyedCall): IdempotencyKey | undefined 
   const values = headerValues(rawHeaders, 'idempotency-key');
   if (values.length > 0) {
     const key = values.length === 1 ? parseKey(values[0]!) : undefined;
-    return key === undefined ? 'malformed' : keyOf(call, 'header', key);
+    return key === undefined ? 'malformed' : keyOf(call, 'header', key, call.body);
   }
   const pointer = webhook.idempotencyPointer;
   const id = pointer === undefined ? undefined : idAt(call.body, inputParams, pointer);
-  return id === undefined ? undefined : keyOf(call, `pointer ${pointer}`, id);
+  if (id !== undefined) return keyOf(call, `pointer ${pointer}`, id, call.body);
+  const provider = webhook.authentication.provider?.id;
+  const deliveryId = provider === undefined ? undefined : deliveryIdOf(provider, rawHeaders, call.body, inputParams);
+  return deliveryId === undefined ? undefined : keyOf(call, `delivery ${provider}`, deliveryId, NOTHING);
 }
 
 function parseKey(value: string): string | undefined {
@@ -64,10 +73,10 @@ function keepDigits(_: string, value: unknown, context?: { readonly source?: str
   return typeof value === 'number' ? context?.source : value;
 }
 
-function keyOf({ webhook, body, windowMs }: KeyedCall, kind: string, key: string): IdempotencyKey {
+function keyOf({ webhook, windowMs }: KeyedCall, kind: string, key: string, toMatch: Buffer): IdempotencyKey {
   return {
     keyHash: sha256(JSON.stringify([webhook.id, kind, key])),
-    bodyHash: sha256(body),
+    bodyHash: sha256(toMatch),
     // PostgreSQL's text has no U+0000.
     deliveryId: key.slice(0, KEY_CHARACTERS_MAX).replaceAll('\0', '\u{fffd}'),
     windowMs: webhook.idempotencyWindowMs ?? windowMs,

@@ -1,3 +1,4 @@
+import { createHmac } from 'node:crypto';
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
@@ -49,7 +50,11 @@ interface Answer {
 
 async function post(
   webhook: CreatedWebhook,
-  { body = '{"a":1}', headers = {}, at = gateway }: { body?: string; headers?: Record<string, string>; at?: GatewayProcess },
+  {
+    body = '{"a":1}',
+    headers = {},
+    at = gateway,
+  }: { body?: string; headers?: Record<string, string>; at?: GatewayProcess },
 ): Promise<Answer> {
   const response = await fetch(webhook.url.replace(gateway.url, at.url), {
     method: 'POST',
@@ -131,7 +136,8 @@ describe('an Idempotency-Key', () => {
       await counted(webhook, 'DUPLICATE', 1); // so it is known as a repeat, and waits
       gate.open('opened');
       const answers = await Promise.all([first, second]);
-      for (const answer of answers) expect(answer).toMatchObject({ status: 200, body: { results: [{ result: { gate: 'opened' } }] } });
+      for (const answer of answers)
+        expect(answer).toMatchObject({ status: 200, body: { results: [{ result: { gate: 'opened' } }] } });
       expect(answers.map(({ replayed }) => replayed)).toEqual([null, 'true']);
       expect(idsOf(answers[1])).toEqual(idsOf(answers[0]));
       expect(gate.visits()).toBe(1);
@@ -184,7 +190,9 @@ describe('an Idempotency-Key', () => {
   it(`makes one call of ${REPEATS} at once, over two processes`, async () => {
     const webhook = await webhookOf();
     const answers = await Promise.all(
-      Array.from({ length: REPEATS }, (_, i) => post(webhook, { ...keyed('flood'), at: i % 2 === 0 ? gateway : other })),
+      Array.from({ length: REPEATS }, (_, i) =>
+        post(webhook, { ...keyed('flood'), at: i % 2 === 0 ? gateway : other }),
+      ),
     );
     expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([202]));
     expect(answers.filter(({ replayed }) => replayed === null)).toHaveLength(1);
@@ -213,6 +221,24 @@ describe('an Idempotency-Key', () => {
     const retry = await post(webhook, keyed('k'));
     expect(retry).toMatchObject({ status: 202, replayed: 'true', body: { results: [{ executionId }] } });
     expect(await storedExecutions(webhook)).toEqual([executionId]);
+  });
+});
+
+describe("a sender's delivery id", () => {
+  it('makes a repeat known, of any body', async () => {
+    const webhook = await webhookOf({ authentication: { method: 'PROVIDER', provider: 'github' } });
+    const deliver = (id: string, body: string): Promise<Answer> => {
+      const signature = `sha256=${createHmac('sha256', webhook.secret).update(body).digest('hex')}`;
+      const headers = { 'x-github-event': 'push', 'x-github-delivery': id, 'x-hub-signature-256': signature };
+      return post(webhook, { body, headers });
+    };
+    const first = await deliver('72d3162e', '{"try":1}');
+    expect(first).toMatchObject({ status: 202, replayed: null });
+    const second = await deliver('72d3162e', '{"try":2}');
+    expect(second).toMatchObject({ status: 202, replayed: 'true' });
+    expect(idsOf(second)).toEqual(idsOf(first));
+    expect(await deliver('another', '{"try":1}')).toMatchObject({ status: 202, replayed: null });
+    expect(await storedExecutions(webhook)).toHaveLength(2);
   });
 });
 

@@ -2,7 +2,18 @@ import { describe, expect, it } from '@jest/globals';
 import { parseJsonPointer, valueAt } from '../../src/lib/json-pointer.js';
 
 /** RFC 6901, 5. */
-const DOCUMENT = { foo: ['bar', 'baz'], '': 0, 'a/b': 1, 'c%d': 2, 'e^f': 3, 'g|h': 4, 'i\\j': 5, 'k"l': 6, ' ': 7, 'm~n': 8 };
+const DOCUMENT = {
+  foo: ['bar', 'baz'],
+  '': 0,
+  'a/b': 1,
+  'c%d': 2,
+  'e^f': 3,
+  'g|h': 4,
+  'i\\j': 5,
+  'k"l': 6,
+  ' ': 7,
+  'm~n': 8,
+};
 
 describe('JSON pointers', () => {
   it.each([
@@ -30,7 +41,10 @@ describe('JSON pointers', () => {
     expect(parseJsonPointer(pointer)).toBeUndefined();
   });
 
-  it.each(['/none', '/foo/2', '/foo/00', '/foo/-', '/foo/length', '/toString', '/a~1b/x'])('find nothing at %j', (pointer) => {
-    expect(valueAt(DOCUMENT, parseJsonPointer(pointer)!)).toBeUndefined();
-  });
+  it.each(['/none', '/foo/2', '/foo/00', '/foo/-', '/foo/length', '/toString', '/a~1b/x'])(
+    'find nothing at %j',
+    (pointer) => {
+      expect(valueAt(DOCUMENT, parseJsonPointer(pointer)!)).toBeUndefined();
+    },
+  );
 });

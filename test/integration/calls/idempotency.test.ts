@@ -106,7 +106,14 @@ describe('storeCalls with idempotency keys', () => {
 
   it('takes the first of several in one batch, beside calls without a key', async () => {
     const first = call(key('k'));
-    const batch = [call(undefined), first, call(key('k')), call(key('other')), call(key('k', '{"b":1}')), call(undefined)];
+    const batch = [
+      call(undefined),
+      first,
+      call(key('k')),
+      call(key('other')),
+      call(key('k', '{"b":1}')),
+      call(undefined),
+    ];
     const results = await storeCalls(pool, 0, batch);
     expect(results).toEqual(['stored', 'stored', repeatOf(first), 'stored', repeatOf(first, false), 'stored']);
     expect(await stored()).toEqual({ calls: 4, executions: 8, jobs: 8, counted: 4 });
@@ -122,7 +129,9 @@ describe('storeCalls with idempotency keys', () => {
   });
 
   it('leaves no key behind when the transaction fails', async () => {
-    const error = await storeCalls(pool, 0, [call(key('k'), { headersJson: 'not JSON' })]).catch((it: unknown) => it);
+    const error = await storeCalls(pool, 0, [call(key('k'), { headersJson: 'not JSON' })]).catch(
+      (caught: unknown) => caught,
+    );
     expect(error).toBeInstanceOf(pg.DatabaseError);
     expect(await storeCalls(pool, 0, [call(key('k'))])).toEqual(['stored']);
   });
@@ -149,7 +158,13 @@ describe('storeCalls with idempotency keys', () => {
     const names = Array.from({ length: 100 }, (_, i) => `k${i}`);
     const batches = [names, names.toReversed(), [...names.slice(50), ...names.slice(0, 50)], names.toReversed()];
     const results = await Promise.all(
-      batches.map((batch, shard) => storeCalls(pool, shard, batch.map((name) => call(key(name))))),
+      batches.map((batch, shard) =>
+        storeCalls(
+          pool,
+          shard,
+          batch.map((name) => call(key(name))),
+        ),
+      ),
     );
     expect(results.flat().filter((result) => result === 'stored')).toHaveLength(100);
     expect(await stored()).toEqual({ calls: 100, executions: 200, jobs: 200, counted: 100 });
@@ -185,9 +200,10 @@ describe('deleteExpiredKeys', () => {
     await storeCalls(pool, 0, [call(key('ended')), call(key('known'))]);
     await pool.query('update idempotency_keys set expires_at = now() where key_hash = $1', [key('ended').keyHash]);
     await deleteExpiredKeys(pool);
-    const { rows } = await pool.query<{ key_hash: Buffer }>('select key_hash from idempotency_keys where key_hash = any($1)', [
-      [key('ended').keyHash, key('known').keyHash],
-    ]);
+    const { rows } = await pool.query<{ key_hash: Buffer }>(
+      'select key_hash from idempotency_keys where key_hash = any($1)',
+      [[key('ended').keyHash, key('known').keyHash]],
+    );
     expect(rows.map((row) => row.key_hash)).toEqual([key('known').keyHash]);
   });
 });

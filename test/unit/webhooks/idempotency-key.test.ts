@@ -1,14 +1,25 @@
 import { describe, expect, it } from '@jest/globals';
 import type { IdempotencyKey } from '../../../src/calls/idempotency.js';
+import { findProvider } from '../../../src/webhooks/verify/provider/providers.js';
 import { type KeyedCall, readIdempotencyKey } from '../../../src/webhooks/idempotency-key.js';
 
 const WEBHOOK: KeyedCall['webhook'] = {
   id: '0b2e3f10-0000-4000-8000-000000000001',
+  authentication: {
+    method: 'HMAC_SIGNATURE',
+    headerName: 'x-webhook-signature',
+    headerPrefix: 'sha256=',
+    provider: undefined,
+  },
   idempotencyWindowMs: undefined,
   idempotencyPointer: undefined,
 };
 
-function read(headers: readonly string[], webhook: Partial<KeyedCall['webhook']> = {}, text = '{}'): ReturnType<typeof readIdempotencyKey> {
+function read(
+  headers: readonly string[],
+  webhook: Partial<KeyedCall['webhook']> = {},
+  text = '{}',
+): ReturnType<typeof readIdempotencyKey> {
   return readIdempotencyKey({
     webhook: { ...WEBHOOK, ...webhook },
     rawHeaders: headers,
@@ -88,7 +99,9 @@ describe('readIdempotencyKey', () => {
   });
 
   it('tells numbers apart that are the same once parsed', () => {
-    const [one, two] = ['12345678901234567890', '12345678901234567891'].map((digits) => at('/a/id', `{"a":{"id":${digits}}}`));
+    const [one, two] = ['12345678901234567890', '12345678901234567891'].map((digits) =>
+      at('/a/id', `{"a":{"id":${digits}}}`),
+    );
     expect(one).toMatchObject({ deliveryId: '12345678901234567890' });
     expect(two).toMatchObject({ deliveryId: '12345678901234567891' });
   });
@@ -105,9 +118,26 @@ describe('readIdempotencyKey', () => {
     expect(at('/__proto__', '{"__proto__":"k"}')).toMatchObject({ deliveryId: 'k' });
   });
 
+  it("takes a sender's own id, of whatever body, behind a key and a pointer", () => {
+    const github = {
+      authentication: { ...WEBHOOK.authentication, method: 'PROVIDER', provider: findProvider('github')! },
+    } as const;
+    const headers = ['X-GitHub-Delivery', '72d3162e'];
+    const first = key(headers, github, '{"id":"a"}');
+    expect(first.deliveryId).toBe('72d3162e');
+    expect(key(headers, github, '{"id":"b"}')).toEqual(first);
+    expect(key(['X-GitHub-Delivery', 'another'], github).keyHash).not.toEqual(first.keyHash);
+    expect(key([...headers, 'Idempotency-Key', 'k'], github).deliveryId).toBe('k');
+    expect(key(headers, { ...github, idempotencyPointer: '/id' }, '{"id":"b"}').deliveryId).toBe('b');
+    expect(key(headers, { ...github, idempotencyPointer: '/none' }, '{"id":"b"}').deliveryId).toBe('72d3162e');
+    expect(read(headers)).toBeUndefined();
+  });
+
   it('shows no U+0000, which the database does not take, and no endless id', () => {
     expect(at('/id', String.raw`{"id":"a\u0000b"}`)).toMatchObject({ deliveryId: 'a\u{fffd}b' });
-    const [long, longer] = ['x'.repeat(300), `${'x'.repeat(300)}y`].map((id) => key([], { idempotencyPointer: '/id' }, `{"id":"${id}"}`));
+    const [long, longer] = ['x'.repeat(300), `${'x'.repeat(300)}y`].map((id) =>
+      key([], { idempotencyPointer: '/id' }, `{"id":"${id}"}`),
+    );
     expect(long!.deliveryId).toHaveLength(255);
     expect(long!.keyHash).not.toEqual(longer!.keyHash);
   });
