@@ -49,7 +49,7 @@ export function buildAdmin(stack: AsyncDisposableStack, parts: Parts, options: B
       signIn: {
         exchangeLoginToken: (token) => exchangeLoginToken(pool, token),
         endSession: (token) => endSession(pool, token),
-        homePath: undefined,
+        homePath: '/graphql',
       },
     },
     drain: () => graphql.drain(),
