@@ -3,23 +3,14 @@ import type { Permission } from '../../access/permissions.js';
 import type { Sql } from '../../db/database.js';
 import { AppError } from '../../errors.js';
 import { topics } from '../../events/event.js';
-import type { EventHub, EventStream } from '../../events/event-hub.js';
-import type { ExecutionView } from '../../executions/execution-view.js';
-import { type ExecutionEventView, readExecutionEvents } from '../../executions/read-events.js';
+import type { EventHub } from '../../events/event-hub.js';
+import { followExecution } from '../../executions/follow-execution.js';
+import type { ExecutionEventView } from '../../executions/read-events.js';
 import { readExecution } from '../../executions/read-executions.js';
-import { isTerminal } from '../../executions/states.js';
 import type { GraphqlContext } from '../context.js';
 import { readId } from '../public-id.js';
-import {
-  ExecutionEventObject,
-  executionEventObject,
-  eventSeq,
-  ExecutionStatusChangedObject,
-} from '../types/execution-event.js';
+import { ExecutionEventObject, executionEventObject, eventSeq } from '../types/execution-event.js';
 import { type LiveStream, liveStream } from './live-stream.js';
-
-/** Events that are read at a time. */
-const PAGE = 100;
 
 @Resolver()
 export class ExecutionEventsResolver {
@@ -64,36 +55,16 @@ async function executionEvents(
     if (afterSeq === undefined || afterSeq > execution.lastEventSeq) {
       throw new AppError('BAD_USER_INPUT', 'This is not the cursor of an event of this execution.');
     }
-    return liveStream(stream, follow(sql, stream, execution, afterSeq));
+    return liveStream(stream, eventObjects(executionId, followExecution(sql, stream, execution, afterSeq)));
   } catch (error) {
     stream.close();
     throw error;
   }
 }
 
-async function* follow(
-  sql: Sql,
-  stream: EventStream,
-  execution: ExecutionView,
-  afterSeq: number,
+async function* eventObjects(
+  executionId: string,
+  events: AsyncIterable<ExecutionEventView>,
 ): AsyncGenerator<ExecutionEventObject, void, void> {
-  if (isTerminal(execution.status) && afterSeq >= execution.lastEventSeq) return;
-  const hints = stream[Symbol.asyncIterator]();
-  let seq = afterSeq;
-  for (;;) {
-    const events: ExecutionEventView[] = await readExecutionEvents(sql, execution.id, seq, PAGE);
-    for (const view of events) {
-      seq = view.seq;
-      const event = executionEventObject(execution.id, view);
-      yield event;
-      if (event instanceof ExecutionStatusChangedObject && isTerminal(event.status)) return;
-    }
-    if (events.length === PAGE) continue;
-    for (;;) {
-      const hint = await hints.next();
-      if (hint.done === true) return;
-      // A hint of what has been read already; every other one, also that some were missed, is a reason to read.
-      if (hint.value.kind !== 'execution-changed' || hint.value.seq > seq) break;
-    }
-  }
+  for await (const view of events) yield executionEventObject(executionId, view);
 }
