@@ -216,7 +216,8 @@ export class AcceptCall {
     if (wait === undefined) return { type: 'accepted', call: accepted };
     const executions = await wait.finished(this.#released ? 0 : plan.waitMs);
     if (executions !== undefined) return { type: 'completed', call: accepted, executions };
-    this.#options.noteDeadline(call.callId);
+    // What a repeat was answered says nothing of the first call, whose caller may still wait.
+    if (call.isRepeat === undefined) this.#options.noteDeadline(call.callId);
     return { type: 'deadline', call: accepted };
   }
 

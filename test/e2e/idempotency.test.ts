@@ -146,6 +146,29 @@ describe('an Idempotency-Key', () => {
     }
   });
 
+  it('lets a sync repeat go at its own deadline, with the ids and without a word about the first caller', async () => {
+    const webhook = await webhookOf({ executionMode: 'SYNC', workerIds: ['worker-gated'] });
+    const gate: Gate = await openGate();
+    try {
+      const request = { ...keyed('k'), body: JSON.stringify({ gateUrl: gate.url }) };
+      const first = post(webhook, request);
+      await gate.reached;
+      const second = await post(webhook, { ...request, headers: { ...request.headers, prefer: 'wait=1' } });
+      expect(second).toMatchObject({ status: 202, replayed: 'true' });
+      gate.open('opened');
+      expect(await first).toMatchObject({ status: 200, body: { callId: second.body.callId as string } });
+      const { call } = await gateway.graphql<{ call: object }>(
+        'query ($id: ID!) { call(id: $id) { httpStatus outcome } }',
+        {
+          id: second.body.callId as string,
+        },
+      );
+      expect(call).toEqual({ httpStatus: 200, outcome: 'SUCCEEDED' });
+    } finally {
+      await gate.close();
+    }
+  });
+
   it('is refused with 422 for another body, and the first call stays as it was', async () => {
     const webhook = await webhookOf();
     const first = await post(webhook, keyed('k'));
