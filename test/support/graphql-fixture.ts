@@ -42,6 +42,8 @@ export interface GraphqlFixture extends AdminFixture {
     variables?: Record<string, unknown>,
     principal?: Principal | null,
   ) => Promise<Answer>;
+  /** What a process that stops does to its ingress. */
+  releaseWaits(): void;
   /** Makes a webhook and gives its public id. */
   addWebhook(name: string, workerIds: readonly string[], more?: Record<string, unknown>): Promise<string>;
   /** Stores a call as the ingress does and gives public ids. */
@@ -110,6 +112,7 @@ export async function openGraphqlFixture(
     ...admin,
     services,
     run,
+    releaseWaits: () => accept.releaseWaits(),
     addWebhook: async (name, workerIds, more = {}) => {
       const input = { name, workerIds, authentication: { method: 'HMAC_SIGNATURE' }, ...more };
       const { data, errors } = await run(

@@ -43,7 +43,7 @@ export abstract class ExecutionEventObject {
   description: 'An execution has another status, or begins another attempt.',
   implements: ExecutionEventObject,
 })
-export class ExecutionStatusChangedObject extends ExecutionEventObject {
+class ExecutionStatusChangedObject extends ExecutionEventObject {
   @Field(() => ExecutionStatus, { description: 'The status from then on.' })
   get status(): ExecutionStatusName {
     return this.#data.status;
