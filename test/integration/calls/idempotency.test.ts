@@ -3,6 +3,9 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import pg from 'pg';
 import { deleteExpiredKeys, type IdempotencyKey } from '../../../src/calls/idempotency.js';
 import { type CallToStore, storeCalls, type StoreResult } from '../../../src/calls/store-calls.js';
+import { EventHub } from '../../../src/events/event-hub.js';
+import { beginWait } from '../../../src/executions/wait-for.js';
+import { systemClock } from '../../../src/lib/clock.js';
 import { newRandomUuid, newUuidV7 } from '../../../src/lib/ids.js';
 import { waitForBlockedSessions } from '../../support/blocked-sessions.js';
 import { createTestDatabase, type TestDatabase } from '../../support/test-database.js';
@@ -192,6 +195,20 @@ describe('storeCalls with idempotency keys', () => {
     expect(await storeCalls(pool, 0, [call(key('k'))], 0)).toEqual([repeatOf(first)]); // everything is kept
     expect(await storeCalls(pool, 0, [call(key('k'))], 4)).toEqual([repeatOf(first)]);
     expect(await storeCalls(pool, 0, [call(key('k'))], 2)).toEqual(['stored']);
+  });
+});
+
+describe('beginWait for a call that is stored', () => {
+  it('reads it at once, for its end may have been told already', async () => {
+    const first = call(key('k'));
+    await storeCalls(pool, 0, [first]);
+    await pool.query("update executions set status = 'SUCCEEDED' where call_id = $1", [first.callId]);
+    const options = { hub: new EventHub(), sql: pool, clock: systemClock };
+    const waits = [false, true].map((isStored) => beginWait(options, first.callId, isStored));
+    const [unaware, aware] = waits.map((wait) => wait.finished(60_000));
+    expect(await aware).toHaveLength(2);
+    waits[0]!.cancel(); // it heard nothing, so it would have looked again in two seconds
+    expect(await unaware).toBeUndefined();
   });
 });
 
