@@ -54,7 +54,8 @@ export function refuseConnection(socket: Duplex, code: ErrorCode): void {
     // A sender that never closes its side would keep the socket for as long as it likes.
     socket.end(rawProblem(code), () => socket.destroy());
   } else if (!response.req.complete) {
-    socket.destroy(); // a second answer after part of the first would be taken for its body
+    // A second answer after part of the first would be taken for its body; what was written goes out, no more.
+    socket.end(() => socket.destroy());
   } else if (!waiting.has(socket)) {
     waiting.add(socket);
     response.once('finish', () => {

@@ -5,10 +5,13 @@ const HOST = /^[\w.~!$&'()*+,;=%:[\]-]*$/;
 
 /**
  * Whether a request says exactly once whom it is for, as RFC 9112 (3.2) demands; Node's parser keeps the first of
- * several Host headers. What it does refuse itself: two Content-Lengths, Content-Length beside Transfer-Encoding,
- * bare line feeds, spaces before colons.
+ * several Host headers. And whether its body is coded in no way but `chunked`: Node takes any list that ends so, and
+ * a proxy that reads such a list otherwise sees other requests. What the parser does refuse itself: two
+ * Content-Lengths, Content-Length beside Transfer-Encoding, bare line feeds, spaces before colons.
  */
 export function isWellFormed(req: IncomingMessage): boolean {
+  const coding = req.headers['transfer-encoding'];
+  if (coding !== undefined && coding.toLowerCase() !== 'chunked') return false;
   let hosts = 0;
   const { rawHeaders } = req;
   for (let i = 0; i < rawHeaders.length; i += 2) {

@@ -67,7 +67,9 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   server.maxHeadersCount = 0;
 
   const handle = (req: IncomingMessage, res: ServerResponse): void => {
-    if (draining) res.shouldKeepAlive = false;
+    // What comes in one piece with a declined upgrade, and after it, Node's parser throws away: a request that is
+    // pipelined would wait for ever, and one that is torn in two would be read from its middle.
+    if (draining || req.headers.upgrade !== undefined) res.shouldKeepAlive = false;
     options.handle(req, res);
   };
   server.on('request', handle);

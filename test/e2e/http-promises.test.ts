@@ -325,6 +325,18 @@ describe('smuggling shapes: 400, and nothing of what they hide is accepted', () 
     expect(await storedCalls(signed)).toBe(before);
   });
 
+  it.each([
+    ['another coding before chunked', ['Transfer-Encoding: xchunked, chunked']],
+    ['another coding in a header of its own', ['Transfer-Encoding: gzip', 'Transfer-Encoding: chunked']],
+    ['chunked twice', ['Transfer-Encoding: chunked, chunked']],
+  ])('%s', async (_, headers) => {
+    const before = await storedCalls(signed);
+    const signature = `X-Webhook-Signature: ${signatureOf(signed, '{}')}`;
+    const answer = await ask(post(signed, '', { headers: [...headers, signature] }), '2\r\n{}\r\n0\r\n\r\n');
+    expectProblem(answer, 400, 'MALFORMED_REQUEST');
+    expect(await storedCalls(signed)).toBe(before);
+  });
+
   it('but well-formed chunks are put together, and a credential in a trailer is none', async () => {
     const chunks = '1;name="a;b"\r\n{\r\n01\r\n}\r\n000\r\n';
     const headers = ['Transfer-Encoding: chunked', `X-Webhook-Signature: ${signatureOf(signed, '{}')}`];
@@ -458,6 +470,21 @@ describe('several requests on one connection', () => {
     expect((await connection.next())!.status).toBe(202);
     expectProblem(await connection.next(), 400, 'MALFORMED_REQUEST');
     expect(await connection.next()).toBeUndefined();
+  });
+});
+
+describe('an offer to upgrade that is declined', () => {
+  it('ends the connection with its answer: what follows it on the wire is not read', async () => {
+    const connection = await RawConnection.open(port);
+    const before = await storedCalls(signed);
+    connection.send(
+      Buffer.concat([post(signed, '{}', { headers: ['Connection: Upgrade', 'Upgrade: h2c'] }), post(signed)]),
+    );
+    const answer = await connection.next();
+    expect(answer).toMatchObject({ status: 202 });
+    expect(answer!.headers.get('connection')).toBe('close');
+    expect(await connection.next()).toBeUndefined();
+    expect(await storedCalls(signed)).toBe(before + 1);
   });
 });
 
