@@ -1,6 +1,7 @@
+import { noteDeadline } from '../calls/note-deadline.js';
 import { RejectedCallRecorder } from '../calls/rejected-calls.js';
 import { type CallToStore, isCallFault, storeCalls, type StoreResult } from '../calls/store-calls.js';
-import { openPool } from '../db/database.js';
+import { openBatchPool } from '../db/batch-pool.js';
 import { HeldClient } from '../db/held-client.js';
 import { AppError } from '../errors.js';
 import { beginWait } from '../executions/wait-for.js';
@@ -29,7 +30,7 @@ export interface Ingress {
  */
 export function buildIngress(stack: AsyncDisposableStack, parts: Parts, publicUrl: () => string): Ingress {
   const { config, log, clock, database, hub, listener, keyring, registry, shard } = parts;
-  const pool = openPool(database.url, ACCEPT_CONNECTIONS, log);
+  const pool = openBatchPool(database.url, { connectionsMax: ACCEPT_CONNECTIONS, joins: 'hash', log });
   stack.defer(() => pool.end());
   const webhooks = stack.adopt(
     new WebhookCache({ sql: pool, hub, keyring, listening: () => listener.listening }),
@@ -62,6 +63,9 @@ export function buildIngress(stack: AsyncDisposableStack, parts: Parts, publicUr
     validateInput: (workerIds, inputParams) => registry.validateInput(workerIds, inputParams),
     beginWait: (callId, isStored) => beginWait({ hub, sql: database.pool, clock }, callId, isStored),
     publicUrl,
+    noteDeadline: (callId) => {
+      noteDeadline(database.pool, callId).catch((error: unknown) => log.warn({ err: error }, 'a deadline was not noted'));
+    },
     syncTimeoutMs: config.syncTimeoutMs,
     preferWaitMsMax: config.preferWaitMsMax,
     idempotencyWindowMs: config.idempotencyWindowMs,
