@@ -130,7 +130,7 @@ describe('GitLab', () => {
     expect(verdict('gitlab', { headers: old, body }, secret)).toContain('another secret or body');
   });
 
-  it.each(['!!!!!!!!!!!!!!!!!!!!', 'a plain old pass phrase', 'whsec_', 'c2hvcnQ='])(
+  it.each(['!!!!!!!!!!!!!!!!!!!!', 'a plain old pass phrase', 'a pass phrase that is long enough', 'whsec_', 'c2hvcnQ='])(
     'never takes %j for a key: it would be empty or short',
     (token) => {
       for (const key of [Buffer.alloc(0), Buffer.from(token.replace('whsec_', ''), 'base64')]) {
@@ -168,6 +168,20 @@ describe('Microsoft Graph', () => {
     ['the body is a scalar', 'null'],
   ])('is refused when %s', (_, body) => {
     expect(verdict('microsoft-graph', { headers: {}, body })).toMatch(/secret is wrong|has no value/);
+  });
+});
+
+describe('Stripe', () => {
+  it('signs in v1 alone: what stands in other items is no signature', () => {
+    const signature = hmac(`${NOW_MS / 1_000}.{}`, 'hex');
+    const sent = (item: string): Sent => ({
+      headers: { 'Stripe-Signature': `t=${NOW_MS / 1_000},${item}=${signature}` },
+      body: '{}',
+    });
+    expect(verdict('stripe', sent('v1'))).toBe(true);
+    expect(verdict('stripe', { ...sent('v0'), headers: { 'Stripe-Signature': `${sent('v0').headers['Stripe-Signature']!},v1=00` } })).toContain(
+      'another secret or body',
+    );
   });
 });
 
