@@ -64,7 +64,9 @@ export function buildIngress(stack: AsyncDisposableStack, parts: Parts, publicUr
     beginWait: (callId, isStored) => beginWait({ hub, sql: database.pool, clock }, callId, isStored),
     publicUrl,
     noteDeadline: (callId) => {
-      noteDeadline(database.pool, callId).catch((error: unknown) => log.warn({ err: error }, 'a deadline was not noted'));
+      noteDeadline(database.pool, callId).catch((error: unknown) =>
+        log.warn({ err: error }, 'a deadline was not noted'),
+      );
     },
     syncTimeoutMs: config.syncTimeoutMs,
     preferWaitMsMax: config.preferWaitMsMax,

@@ -65,7 +65,8 @@ async function handle(
   };
   const context = { webhookId, requestId, nowMs: clock.nowMs() };
   const { method } = req;
-  if (method !== 'POST' && !isHandshakeGet(req)) return refuse(refusal('METHOD_NOT_ALLOWED', context, { headers: ['Allow', 'POST'] }));
+  if (method !== 'POST' && !isHandshakeGet(req))
+    return refuse(refusal('METHOD_NOT_ALLOWED', context, { headers: ['Allow', 'POST'] }));
   if (!options.isAllowed(facts)) return refuse(refusal('HTTPS_REQUIRED', context));
   if ((declaredLength(req) ?? 0) > bodyBytesMax) return refuse(tooLarge(context, bodyBytesMax));
 

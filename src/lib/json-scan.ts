@@ -37,7 +37,8 @@ export function scanJsonObject(
   } catch (error) {
     return { fault: 'syntax', detail: syntaxDetail(error) };
   }
-  if (typeof value !== 'object' || value === null || (Array.isArray(value) && !arrays)) return { fault: 'not-an-object' };
+  if (typeof value !== 'object' || value === null || (Array.isArray(value) && !arrays))
+    return { fault: 'not-an-object' };
   return { value, text };
 }
 

@@ -107,8 +107,12 @@ export class AcceptCall {
     const handshake = this.#answerHandshake(webhook, incoming, verification, receivedAtMs);
     if (handshake !== undefined) return handshake;
     if (!verification.verified || incoming.method === 'GET') {
-      const reason = verification.verified || incoming.method === 'GET' ? 'the verify token is wrong' : verification.reason;
-      return reject({ type: 'unauthenticated', webhookId }, { outcome: 'REJECTED_AUTHENTICATION', httpStatus: 401, reason });
+      const reason =
+        verification.verified || incoming.method === 'GET' ? 'the verify token is wrong' : verification.reason;
+      return reject(
+        { type: 'unauthenticated', webhookId },
+        { outcome: 'REJECTED_AUTHENTICATION', httpStatus: 401, reason },
+      );
     }
     this.#options.secretUsage.note(verification.secretId);
     if (!webhook.active) {
@@ -131,7 +135,10 @@ export class AcceptCall {
     const faults = await this.#options.validateInput(webhook.workerIds, parsed.inputParams);
     if (faults.length > 0) {
       const reason = faults.map((fault) => `${fault.workerId} ${fault.pointer || '/'}: ${fault.message}`).join('; ');
-      return reject({ type: 'invalid-input', webhookId, faults }, { outcome: 'REJECTED_INPUT', httpStatus: 400, reason });
+      return reject(
+        { type: 'invalid-input', webhookId, faults },
+        { outcome: 'REJECTED_INPUT', httpStatus: 400, reason },
+      );
     }
     const idempotency = readIdempotencyKey({
       webhook,
@@ -152,7 +159,10 @@ export class AcceptCall {
     const firstCallId = formatId('call', result.callId);
     if (!result.sameBody) {
       const reason = `the idempotency key of ${firstCallId}, with another body`;
-      return reject({ type: 'idempotency-mismatch', webhookId }, { outcome: 'REJECTED_INPUT', httpStatus: 422, reason });
+      return reject(
+        { type: 'idempotency-mismatch', webhookId },
+        { outcome: 'REJECTED_INPUT', httpStatus: 422, reason },
+      );
     }
     // The answer is that of the first call, whatever it will be.
     const refusal: Refusal = { outcome: 'DUPLICATE', httpStatus: null, reason: `a repeat of ${firstCallId}` };

@@ -2,7 +2,13 @@ import { execFile } from 'node:child_process';
 import { createHmac } from 'node:crypto';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { type CreatedWebhook, createWebhook, databaseEnv, type GatewayProcess, startGatewayProcess } from '../support/gateway-process.js';
+import {
+  type CreatedWebhook,
+  createWebhook,
+  databaseEnv,
+  type GatewayProcess,
+  startGatewayProcess,
+} from '../support/gateway-process.js';
 import { pollUntil } from '../support/poll-until.js';
 import { KEYED_SENDERS } from '../support/senders/keyed.js';
 import { PLAIN_SENDERS } from '../support/senders/plain.js';
@@ -98,16 +104,18 @@ describe('handshakes', () => {
     const { response, webhook } = await shaken('slack', '{"type":"url_verification","challenge":"c1"}');
     expect([response.status, await response.json()]).toEqual([200, { challenge: 'c1' }]);
     const webhookNow = await pollUntil('the record', async () => {
-      const { webhook: it } = await gateway.graphql<{ webhook: { calls: { nodes: unknown[] }; statistics: object } }>(
+      const { webhook: seen } = await gateway.graphql<{ webhook: { calls: { nodes: unknown[] }; statistics: object } }>(
         `query ($id: ID!) { webhook(id: $id) {
           calls { nodes { outcome httpStatus rejectionReason executions { id } } } statistics { total rejected }
         } }`,
         { id: webhook.id },
       );
-      return it.calls.nodes.length === 2 ? it : undefined;
+      return seen.calls.nodes.length === 2 ? seen : undefined;
     });
     expect(webhookNow).toMatchObject({
-      calls: { nodes: [{ outcome: 'HANDSHAKE', httpStatus: 200, executions: [] }, { outcome: 'REJECTED_AUTHENTICATION' }] },
+      calls: {
+        nodes: [{ outcome: 'HANDSHAKE', httpStatus: 200, executions: [] }, { outcome: 'REJECTED_AUTHENTICATION' }],
+      },
       statistics: { total: 2, rejected: 1 },
     });
   });
@@ -206,7 +214,9 @@ describe('managing', () => {
     const stripe = { method: 'PROVIDER', provider: 'stripe', secret: 'whsec_of_stripe_0123' };
     const authentication = { method: 'PROVIDER', provider: 'stripe', headerName: 'Stripe-Signature', headerPrefix: '' };
     expect(await update(stripe)).toMatchObject({ updateWebhook: { webhook: { authentication }, userErrors: [] } });
-    expect(await update({ method: 'PROVIDER', provider: 'stripe' })).toMatchObject({ updateWebhook: { userErrors: [] } });
+    expect(await update({ method: 'PROVIDER', provider: 'stripe' })).toMatchObject({
+      updateWebhook: { userErrors: [] },
+    });
     expect(await update({ method: 'API_KEY' })).toMatchObject({
       updateWebhook: { webhook: { authentication: { method: 'API_KEY', provider: null } } },
     });

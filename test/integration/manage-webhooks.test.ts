@@ -65,7 +65,12 @@ describe('creating a webhook', () => {
       executionMode: 'ASYNC',
       dispatch: 'SEQUENTIAL',
       syncTimeoutMs: null,
-      authentication: { method: 'HMAC_SIGNATURE', headerName: 'X-Webhook-Signature', headerPrefix: 'sha256=', provider: null },
+      authentication: {
+        method: 'HMAC_SIGNATURE',
+        headerName: 'X-Webhook-Signature',
+        headerPrefix: 'sha256=',
+        provider: null,
+      },
       workerIds: ['worker-one', 'worker-two'],
       secrets: [
         {
@@ -155,7 +160,12 @@ describe('creating a webhook', () => {
       provider: null,
     });
     const bare = await create({ authentication: { method: 'BEARER_TOKEN', headerPrefix: '' } });
-    expect(bare.authentication).toEqual({ method: 'BEARER_TOKEN', headerName: 'Authorization', headerPrefix: '', provider: null });
+    expect(bare.authentication).toEqual({
+      method: 'BEARER_TOKEN',
+      headerName: 'Authorization',
+      headerPrefix: '',
+      provider: null,
+    });
   });
 });
 
@@ -194,7 +204,12 @@ describe('changing a webhook', () => {
       authentication: { method: 'SECRET_HEADER', headerName: 'X-Own', headerPrefix: 'p-' },
     });
     const changed = valueOf(await update({ id, authentication: { method: 'API_KEY' } }));
-    expect(changed.authentication).toEqual({ method: 'API_KEY', headerName: 'X-API-Key', headerPrefix: '', provider: null });
+    expect(changed.authentication).toEqual({
+      method: 'API_KEY',
+      headerName: 'X-API-Key',
+      headerPrefix: '',
+      provider: null,
+    });
     expect(changed.secrets).toEqual(secrets);
   });
 

@@ -119,7 +119,13 @@ export interface WebhookInput {
   readonly syncTimeout?: string;
   readonly idempotencyWindow?: string;
   readonly idempotencyPointer?: string;
-  readonly authentication?: { method: string; provider?: string; headerName?: string; headerPrefix?: string; secret?: string };
+  readonly authentication?: {
+    method: string;
+    provider?: string;
+    headerName?: string;
+    headerPrefix?: string;
+    secret?: string;
+  };
 }
 
 export interface CreatedWebhook {

@@ -120,7 +120,8 @@ export class UpdateWebhookInput {
 
   @Field(() => String, {
     nullable: true,
-    description: 'Where a body has the id by which a repeated call is known, as a JSON pointer (RFC 6901); null for none.',
+    description:
+      'Where a body has the id by which a repeated call is known, as a JSON pointer (RFC 6901); null for none.',
   })
   idempotencyPointer?: string | null;
 

@@ -64,8 +64,7 @@ function call(url: string, headers: readonly string[], body: string): string {
 
 /** The base string goes through the shell as it is: it has only letters, digits, colons and full stops of its own. */
 function signing(scheme: HmacScheme, secret: string): string {
-  const base = scheme.base[0]!
-    .replace('{method}', 'POST')
+  const base = scheme.base[0]!.replace('{method}', 'POST')
     .replace('{formParameters}', '')
     .replaceAll(/\{(\w+)\}/g, '${$1}');
   const key =

@@ -76,7 +76,9 @@ async function faultsOf(em: EntityManager, webhook: Webhook, input: UpdateWebhoo
     ...descriptionFaults(['description'], input.description ?? '', DESCRIPTION_CHARACTERS_MAX),
     ...syncTimeoutFaults(input.syncTimeoutMs ?? null),
     ...idempotencyFaults(input),
-    ...(input.authentication === undefined ? [] : authenticationFaults(input.authentication, webhook.authProvider ?? null)),
+    ...(input.authentication === undefined
+      ? []
+      : authenticationFaults(input.authentication, webhook.authProvider ?? null)),
     ...(input.workerIds === undefined ? [] : await workerFaults(em, input.workerIds)),
   ];
 }

@@ -25,7 +25,9 @@ function sendgridPair(): Pair {
 const DISCORD = [discordPair(), discordPair()] as const;
 const SENDGRID = [sendgridPair(), sendgridPair()] as const;
 const keyOf = (pairs: readonly Pair[], publicText: string): KeyObject =>
-  createPrivateKey(pairs.find((pair) => pair.publicText === publicText)!.privateKey.export({ format: 'pem', type: 'pkcs8' }));
+  createPrivateKey(
+    pairs.find((pair) => pair.publicText === publicText)!.privateKey.export({ format: 'pem', type: 'pkcs8' }),
+  );
 
 /** Senders with keys or forms of their own. */
 export const KEYED_SENDERS: readonly Sender[] = [
@@ -41,7 +43,9 @@ export const KEYED_SENDERS: readonly Sender[] = [
       headers: {
         ...JSON_HEADERS,
         'X-Signature-Timestamp': seconds(atMs),
-        'X-Signature-Ed25519': signBytes(null, Buffer.from(seconds(atMs) + body), keyOf(DISCORD, publicText)).toString('hex'),
+        'X-Signature-Ed25519': signBytes(null, Buffer.from(seconds(atMs) + body), keyOf(DISCORD, publicText)).toString(
+          'hex',
+        ),
       },
     }),
     accepts: (publicText, { body, headers }) =>

@@ -131,6 +131,10 @@ export const PLAIN_SENDERS: readonly Sender[] = [
     secrets: SECRETS,
     body: '{"value":[{"subscriptionId":"a","clientState":"?"},{"subscriptionId":"b","clientState":"?"}]}',
     sendsSecret: true,
-    sign: (secret, body, { url }) => ({ url, body: body.replaceAll('"?"', JSON.stringify(secret)), headers: JSON_HEADERS }),
+    sign: (secret, body, { url }) => ({
+      url,
+      body: body.replaceAll('"?"', JSON.stringify(secret)),
+      headers: JSON_HEADERS,
+    }),
   },
 ];

@@ -18,13 +18,13 @@ export interface Sender {
   /** What the user brings to the gateway, and another of the same kind: a public key where the sender has a private one. */
   readonly secrets: readonly [string, string];
   readonly body: string;
-  sign(secret: string, body: string, options: SignOptions): SenderRequest | Promise<SenderRequest>;
+  readonly sign: (secret: string, body: string, options: SignOptions) => SenderRequest | Promise<SenderRequest>;
   /** The sender's own library, as its users call it; for now only. */
-  accepts?(secret: string, request: SenderRequest): boolean | Promise<boolean>;
+  readonly accepts?: (secret: string, request: SenderRequest) => boolean | Promise<boolean>;
   /** How far a time may be off; `undefined` for a sender that sends none. */
   readonly toleranceMs?: number;
   /** Puts a signature before the present one, where the sender sends several. */
-  withAnother?(request: SenderRequest, other: SenderRequest): SenderRequest;
+  readonly withAnother?: (request: SenderRequest, other: SenderRequest) => SenderRequest;
   /** It sends the secret itself, so that nothing shows whether the body is its own. */
   readonly sendsSecret?: true;
   /** The header of the proof; `undefined` when it stands in the body. */

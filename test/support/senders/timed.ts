@@ -4,7 +4,7 @@ import { LinearWebhookClient } from '@linear/sdk/webhooks';
 import { Paddle } from '@paddle/paddle-node-sdk';
 import { isValidSlackRequest } from '@slack/bolt/dist/receivers/verify-request.js';
 import { Webhook as StandardWebhook } from 'standardwebhooks';
-import Stripe from 'stripe';
+import { Stripe } from 'stripe';
 import { Webhook as SvixWebhook } from 'svix';
 import { JSON_HEADERS, type Sender, type SenderRequest } from './sender.js';
 
@@ -128,8 +128,7 @@ export const TIMED_SENDERS: readonly Sender[] = [
         'webhook-signature': new StandardWebhook(secret).sign('msg_1', new Date(atMs), body),
       },
     }),
-    accepts: (secret, { body, headers }) =>
-      accepted(() => new StandardWebhook(secret).verify(body, { ...headers })),
+    accepts: (secret, { body, headers }) => accepted(() => new StandardWebhook(secret).verify(body, { ...headers })),
     withAnother: joined('webhook-signature', (present, other) => `${other} v1a,bm90IHRoaXM= ${present}`),
   },
   {

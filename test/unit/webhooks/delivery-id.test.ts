@@ -8,7 +8,12 @@ describe('deliveryIdOf', () => {
     ['github', ['x-github-delivery', 'd1'], '{}', 'd1'],
     ['github', [], '{}', undefined],
     ['github', ['X-GitHub-Delivery', ''], '{}', undefined],
-    ['shopify', ['X-Shopify-Webhook-Id', 'w', 'X-Shopify-Event-Id', 'e', 'X-Shopify-Topic', 'orders/paid'], '{}', 'e orders/paid'],
+    [
+      'shopify',
+      ['X-Shopify-Webhook-Id', 'w', 'X-Shopify-Event-Id', 'e', 'X-Shopify-Topic', 'orders/paid'],
+      '{}',
+      'e orders/paid',
+    ],
     ['shopify', ['X-Shopify-Webhook-Id', 'w', 'X-Shopify-Topic', 'orders/paid'], '{}', 'w orders/paid'],
     ['stripe', [], '{"id":"evt_1"}', 'evt_1'],
     ['stripe', [], '{}', undefined],

@@ -101,7 +101,9 @@ describe("Microsoft Graph's validation token", () => {
     const sent = { query, verified: false };
     expect(answer('microsoft-graph', sent)).toEqual(text('Validation: Testing client application <b>'));
     expect(answer('microsoft-graph', { verified: false })).toBeUndefined();
-    expect(answer('microsoft-graph', { query: `?validationToken=${'a'.repeat(5_000)}`, verified: false })).toBeUndefined();
+    expect(
+      answer('microsoft-graph', { query: `?validationToken=${'a'.repeat(5_000)}`, verified: false }),
+    ).toBeUndefined();
   });
 });
 

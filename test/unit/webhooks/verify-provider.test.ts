@@ -98,8 +98,12 @@ describe.each(SENDERS.map((sender) => [sender.provider, sender] as const))('%s',
 
   if (withAnother !== undefined) {
     it('is accepted when one of several signatures is right, wherever it stands', async () => {
-      expect(verify(sender, withAnother(await signed(), await signed(other)), secrets)).toMatchObject({ verified: true });
-      expect(verify(sender, withAnother(await signed(other), await signed()), secrets)).toMatchObject({ verified: true });
+      expect(verify(sender, withAnother(await signed(), await signed(other)), secrets)).toMatchObject({
+        verified: true,
+      });
+      expect(verify(sender, withAnother(await signed(other), await signed()), secrets)).toMatchObject({
+        verified: true,
+      });
       const wrong = withAnother(await signed(other), await signed(other));
       expect(verify(sender, wrong, secrets)).toMatchObject({ verified: false });
     });

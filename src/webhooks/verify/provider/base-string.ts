@@ -74,8 +74,13 @@ function urlForms(url: string, form: SignedScheme['url']): string[] {
 function formParameters(body: Uint8Array): string {
   const parameters = new URLSearchParams(Buffer.from(body).toString('utf8'));
   return [...new Set(parameters.keys())]
-    .sort()
-    .map((name) => [...new Set(parameters.getAll(name))].sort().map((value) => name + value).join(''))
+    .toSorted()
+    .map((name) =>
+      [...new Set(parameters.getAll(name))]
+        .toSorted()
+        .map((value) => name + value)
+        .join(''),
+    )
     .join('');
 }
 

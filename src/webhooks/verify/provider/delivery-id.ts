@@ -25,10 +25,13 @@ export function deliveryIdOf(
   const first = (name: string): string | undefined => headerValues(rawHeaders, name.toLowerCase())[0];
   for (const name of dedup.headers ?? []) {
     const id = first(name);
-    if (id !== undefined && id !== '') return bounded(dedup.within === undefined ? id : `${id} ${first(dedup.within) ?? ''}`);
+    if (id !== undefined && id !== '')
+      return bounded(dedup.within === undefined ? id : `${id} ${first(dedup.within) ?? ''}`);
   }
   if (dedup.body !== undefined) {
-    const ids = valuesAt(inputParams ?? parseUntrusted(body), dedup.body).filter(isId).map(String);
+    const ids = valuesAt(inputParams ?? parseUntrusted(body), dedup.body)
+      .filter(isId)
+      .map(String);
     if (ids.length > 0) return bounded(ids.join(' ')); // a batch comes again as the same batch
   }
   return dedup.hash === true ? hashed(body) : undefined;

@@ -35,7 +35,11 @@ export function decodeSignatures(texts: readonly string[], enc: Encoding): Buffe
 }
 
 /** A header as the sender would write it: the inverse of the two above, for test calls. */
-export function composeHeader(extract: Extract | undefined, signature: string, time?: readonly [string, string]): string {
+export function composeHeader(
+  extract: Extract | undefined,
+  signature: string,
+  time?: readonly [string, string],
+): string {
   if (extract === undefined) return signature;
   const item = `${extract.field}${extract.kv}${signature}`;
   return time === undefined ? item : `${time[0]}${extract.kv}${time[1]}${extract.item ?? ''}${item}`;

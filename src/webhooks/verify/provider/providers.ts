@@ -104,7 +104,8 @@ export const PROVIDERS: readonly Provider[] = [
     secretFrom: 'user',
     dedup: { headers: ['X-GitHub-Delivery'] },
     handshake: 'github-ping',
-    setup: 'Settings, Webhooks, Add webhook: enter the URL and the secret, and choose the content type application/json.',
+    setup:
+      'Settings, Webhooks, Add webhook: enter the URL and the secret, and choose the content type application/json.',
   },
   {
     id: 'gitlab',
@@ -142,7 +143,7 @@ export const PROVIDERS: readonly Provider[] = [
     secretFrom: 'sender',
     dedup: { body: 'id' },
     setup:
-      "Developer Hub, your app: copy the client secret from Basic information and use it as the secret here; then enter the URL under Webhooks.",
+      'Developer Hub, your app: copy the client secret from Basic information and use it as the secret here; then enter the URL under Webhooks.',
   },
   {
     id: 'linear',
@@ -226,7 +227,7 @@ export const PROVIDERS: readonly Provider[] = [
     secretFrom: 'sender',
     dedup: { headers: ['X-Shopify-Event-Id', 'X-Shopify-Webhook-Id'], within: 'X-Shopify-Topic' },
     setup:
-      "For an app: use its client secret as the secret here and subscribe the URL to topics. For a shop: Settings, Notifications, Webhooks: create one with format JSON and use the signing secret that the page shows as the secret here.",
+      'For an app: use its client secret as the secret here and subscribe the URL to topics. For a shop: Settings, Notifications, Webhooks: create one with format JSON and use the signing secret that the page shows as the secret here.',
   },
   {
     id: 'slack',
@@ -245,7 +246,8 @@ export const PROVIDERS: readonly Provider[] = [
     secretFrom: 'user',
     secretForm: BASE64_KEY,
     dedup: { headers: ['webhook-id'] },
-    setup: 'Enter the URL at the sender. Most senders make the secret (whsec_…): bring it here; others take the one made here.',
+    setup:
+      'Enter the URL at the sender. Most senders make the secret (whsec_…): bring it here; others take the one made here.',
   },
   {
     id: 'stripe',
