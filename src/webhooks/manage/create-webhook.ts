@@ -10,14 +10,9 @@ import { newSecret } from '../../secrets/secret-rules.js';
 import { addSecretVersion, type SecretDeps } from '../../secrets/secret-versions.js';
 import { WebhookEntity } from '../webhook.entity.js';
 import { idempotencyFaults } from './idempotency-rules.js';
+import type { AuthenticationInput } from './authentication-input.js';
 import { putWorkers } from './put-workers.js';
-import {
-  authenticationFaults,
-  type AuthenticationInput,
-  DESCRIPTION_CHARACTERS_MAX,
-  syncTimeoutFaults,
-  workerFaults,
-} from './webhook-rules.js';
+import { authenticationFaults, DESCRIPTION_CHARACTERS_MAX, syncTimeoutFaults, workerFaults } from './webhook-rules.js';
 import { readChangedWebhook, type WebhookView } from './webhook-view.js';
 
 export interface CreateWebhookInput {

@@ -1,6 +1,6 @@
 import type { UserError } from '../../lib/user-error.js';
 import { findProvider } from '../verify/provider/providers.js';
-import type { AuthenticationInput } from './webhook-rules.js';
+import type { AuthenticationInput } from './authentication-input.js';
 
 /**
  * Checks what concerns the sender of a webhook.

@@ -3,20 +3,9 @@ import { isWorkerId } from '../../lib/ids.js';
 import type { UserError } from '../../lib/user-error.js';
 import { ownSecretFaults } from '../../secrets/secret-rules.js';
 import { METHOD_DEFAULTS } from '../verify/method-defaults.js';
+import type { AuthenticationInput } from './authentication-input.js';
 import { providerFaults } from './provider-rules.js';
 import type { AuthenticationMethod } from '../webhook.entity.js';
-
-export interface AuthenticationInput {
-  readonly method: AuthenticationMethod;
-  /** Without it the method's default; CUSTOM_HEADER has none. */
-  readonly headerName?: string | null | undefined;
-  /** Without it the method's default; empty for none. */
-  readonly headerPrefix?: string | null | undefined;
-  /** The sender's id in the table of providers; for PROVIDER, and only for it. */
-  readonly provider?: string | null | undefined;
-  /** A secret that the sender made; without it a new one is made here. */
-  readonly secret?: string | null | undefined;
-}
 
 const WORKERS_MAX = 20;
 const HEADER_CHARACTERS_MAX = 100;
