@@ -29,10 +29,9 @@ export function deliveryIdOf(
       return bounded(dedup.within === undefined ? id : `${id} ${first(dedup.within) ?? ''}`);
   }
   if (dedup.body !== undefined) {
-    const ids = valuesAt(inputParams ?? parseUntrusted(body), dedup.body)
-      .filter(isId)
-      .map(String);
-    if (ids.length > 0) return bounded(ids.join(' ')); // a batch comes again as the same batch
+    const document = inputParams ?? parseUntrusted(body);
+    const [ids, ...others] = dedup.body.map((path) => valuesAt(document, path).filter(isId).map(String));
+    if (ids!.length > 0) return bounded([ids!, ...others].flat().join(' ')); // a batch comes again as the same batch
   }
   return dedup.hash === true ? hashed(body) : undefined;
 }

@@ -83,8 +83,8 @@ export interface DedupRule {
   readonly headers?: readonly string[];
   /** A header that is part of the id: one event can come under several topics. */
   readonly within?: string;
-  /** A {@link valuesAt path} in the body. */
-  readonly body?: string;
+  /** {@link valuesAt Paths} in the body: the first is the id, further ones tell apart what has the same. */
+  readonly body?: readonly [string, ...string[]];
   /** Last, the hash of the body. */
   readonly hash?: boolean;
 }
@@ -104,6 +104,8 @@ export interface Provider {
   readonly handshake?: HandshakeKind;
   /** It sends JSON arrays, too. */
   readonly sendsArrays?: true;
+  /** It sends forms, too: workers get them as a JSON object. */
+  readonly sendsForms?: true;
   /** What to do at the sender, in plain text. */
   readonly setup: string;
 }

@@ -92,7 +92,7 @@ export const PROVIDERS: readonly Provider[] = [
     ],
     secretFrom: 'sender',
     secretForm: { pattern: /^[0-9a-f]{64}$/i, description: "the application's public key: 64 hex characters" },
-    dedup: { body: 'id', hash: true },
+    dedup: { body: ['id'], hash: true },
     handshake: 'discord-ping',
     setup:
       'Developer Portal, your application: copy the public key from General Information and use it as the secret here; then enter the URL under Webhooks, Endpoint URL (events) or General Information, Interactions Endpoint URL.',
@@ -131,7 +131,8 @@ export const PROVIDERS: readonly Provider[] = [
       },
     ],
     secretFrom: 'sender',
-    dedup: { body: '[].eventId', hash: true },
+    // HubSpot does not promise that an eventId is unique.
+    dedup: { body: ['[].eventId', '[].subscriptionId', '[].objectId', '[].occurredAt'], hash: true },
     sendsArrays: true,
     setup:
       "Your app, Auth: copy the client secret and use it as the secret here; then enter the URL as the app's webhook target URL. The signature covers the URL: set PUBLIC_URL to exactly what HubSpot calls.",
@@ -141,7 +142,7 @@ export const PROVIDERS: readonly Provider[] = [
     name: 'Intercom',
     schemes: [{ ...overBody('X-Hub-Signature', 'hex', 'sha1'), alg: 'sha1' }],
     secretFrom: 'sender',
-    dedup: { body: 'id' },
+    dedup: { body: ['id'] },
     setup:
       'Developer Hub, your app: copy the client secret from Basic information and use it as the secret here; then enter the URL under Webhooks.',
   },
@@ -164,7 +165,7 @@ export const PROVIDERS: readonly Provider[] = [
     // Meta signs text outside ASCII in its escaped form, whatever it sends.
     schemes: [{ ...overBody('X-Hub-Signature-256', 'hex', 'sha256'), base: ['{body}', '{escapedBody}'] }],
     secretFrom: 'sender',
-    dedup: { body: 'entry[].changes[].value.messages[].id', hash: true },
+    dedup: { body: ['entry[].changes[].value.messages[].id'], hash: true },
     handshake: 'meta-subscribe',
     setup:
       "App dashboard: copy the app secret from App settings, Basic, and use it as the secret here; then, in the product's webhook configuration, enter the URL as callback URL and the webhook's id (wh_…) as verify token.",
@@ -175,7 +176,8 @@ export const PROVIDERS: readonly Provider[] = [
     schemes: [{ scheme: 'token', from: 'body', name: 'value[].clientState' }],
     secretFrom: 'user',
     secretForm: { pattern: /^.{1,128}$/, description: 'at most 128 characters' },
-    dedup: { hash: true },
+    // Nothing tells a repeat from the next change: both can have the same bytes (docs/adr/0009).
+    dedup: {},
     handshake: 'graph-validation-token',
     setup:
       'Create a subscription through the API with the URL as notificationUrl (and lifecycleNotificationUrl) and the secret as clientState.',
@@ -195,7 +197,7 @@ export const PROVIDERS: readonly Provider[] = [
       },
     ],
     secretFrom: 'sender',
-    dedup: { body: 'event_id' },
+    dedup: { body: ['event_id'] },
     setup:
       "Developer tools, Notifications, New destination: enter the URL; use the destination's secret key as the secret here.",
   },
@@ -215,7 +217,7 @@ export const PROVIDERS: readonly Provider[] = [
     ],
     secretFrom: 'sender',
     secretForm: { pattern: /^[A-Za-z0-9+/]{100,}={0,2}$/, description: 'the verification key: base64 on one line' },
-    dedup: { body: '[].sg_event_id', hash: true },
+    dedup: { body: ['[].sg_event_id'], hash: true },
     sendsArrays: true,
     setup:
       'Settings, Mail Settings, Event Webhooks: enter the URL, enable the signed event webhook, and use the verification key as the secret here.',
@@ -234,10 +236,11 @@ export const PROVIDERS: readonly Provider[] = [
     name: 'Slack',
     schemes: [versionZero('X-Slack-Signature', 'X-Slack-Request-Timestamp')],
     secretFrom: 'sender',
-    dedup: { body: 'event_id' },
+    dedup: { body: ['event_id'] },
     handshake: 'slack-url-verification',
+    sendsForms: true,
     setup:
-      'Your app, Basic Information: copy the signing secret and use it as the secret here; then enter the URL under Event Subscriptions, Request URL.',
+      'Your app, Basic Information: copy the signing secret and use it as the secret here; then enter the URL under Event Subscriptions, Request URL (also under Interactivity or a slash command).',
   },
   {
     id: 'standard-webhooks',
@@ -254,7 +257,7 @@ export const PROVIDERS: readonly Provider[] = [
     name: 'Stripe',
     schemes: [timedItems('Stripe-Signature', FIVE_MINUTES_MS)],
     secretFrom: 'sender',
-    dedup: { body: 'id' },
+    dedup: { body: ['id'] },
     setup:
       "Workbench, Webhooks, Create an event destination: enter the URL; use the destination's signing secret (whsec_…) as the secret here.",
   },
@@ -283,15 +286,16 @@ export const PROVIDERS: readonly Provider[] = [
     ],
     secretFrom: 'sender',
     dedup: { headers: ['I-Twilio-Idempotency-Token'] },
+    sendsForms: true,
     setup:
-      "Use the account's auth token as the secret here and enter the URL where Twilio sends JSON (event streams, for example). The signature covers the URL: set PUBLIC_URL to exactly what Twilio calls.",
+      "Use the account's auth token as the secret here and enter the URL where Twilio asks for a webhook (messages, calls, event streams). The signature covers the URL: set PUBLIC_URL to exactly what Twilio calls.",
   },
   {
     id: 'typeform',
     name: 'Typeform',
     schemes: [overBody('Typeform-Signature', 'base64', 'sha256')],
     secretFrom: 'user',
-    dedup: { body: 'event_id' },
+    dedup: { body: ['event_id'] },
     setup: 'Your form, Connect, Webhooks, Add a webhook: enter the URL; then edit it and enter the secret.',
   },
   {
