@@ -126,7 +126,7 @@ export class AcceptCall {
       const reason = `the ${refusal.policy} limit of ${refusal.perMinute} calls a minute is exhausted`;
       return reject({ type: 'rate-limited', webhookId, refusal }, { outcome: 'RATE_LIMITED', httpStatus: 429, reason });
     }
-    const parsed = parseBody(incoming.rawHeaders, incoming.body, provider?.sendsArrays);
+    const parsed = parseBody(incoming.rawHeaders, incoming.body, provider);
     if ('fault' in parsed) {
       const { fault: type, detail } = parsed;
       const httpStatus = type === 'malformed-body' ? 400 : 415;
@@ -153,7 +153,8 @@ export class AcceptCall {
       return reject({ type: 'malformed-idempotency-key', webhookId }, { outcome, httpStatus: 400, reason });
     }
     const plan = planAnswer(webhook, incoming.rawHeaders, this.#options);
-    const call = callToStore(webhook, incoming, receivedAtMs, plan, idempotency);
+    const kept = parsed.body === incoming.body ? incoming : { ...incoming, body: parsed.body };
+    const call = callToStore(webhook, kept, receivedAtMs, plan, idempotency);
     const result = await this.#storeAndAwait(call, plan);
     if (result === 'stale' || 'type' in result) return result;
     const firstCallId = formatId('call', result.callId);

@@ -1,10 +1,21 @@
 import { JSON_DEPTH_MAX, scanJsonObject, type JsonFault } from '../lib/json-scan.js';
+import { isForm, readForm } from './form-body.js';
 import { headerValues } from './verify/incoming-headers.js';
 
 /** A body fit to be a worker's input, or what is wrong with it. */
 export type ParsedBody =
-  | { readonly inputParams: object }
+  /** `body`: the JSON to keep, which for JSON are the bytes as they came. */
+  | { readonly inputParams: object; readonly body: Buffer }
   | { readonly fault: 'unsupported-media-type' | 'malformed-body'; readonly detail: string };
+
+/** What a sender may send besides a JSON object. */
+export interface AcceptedForms {
+  readonly sendsArrays?: true;
+  /** Forms become a JSON object: of a name's value its text, of several an array of them. */
+  readonly sendsForms?: true;
+}
+
+const ONLY_OBJECTS: AcceptedForms = {};
 
 /** `application/json`, or any `application/*+json` (RFC 6839), with parameters. */
 const JSON_MEDIA_TYPE = /^application\/(?:json|[\w!#$&^.+-]+\+json)[ \t]*(?:;|$)/i;
@@ -12,11 +23,12 @@ const JSON_MEDIA_TYPE = /^application\/(?:json|[\w!#$&^.+-]+\+json)[ \t]*(?:;|$)
 /**
  * Reads the body as it is declared: JSON, not encoded, UTF-8.
  *
- * @param arrays whether an array will do, too.
+ * @param accepted what will do besides an object.
  */
-export function parseBody(rawHeaders: readonly string[], body: Buffer, arrays = false): ParsedBody {
+export function parseBody(rawHeaders: readonly string[], body: Buffer, accepted = ONLY_OBJECTS): ParsedBody {
   const [contentType] = headerValues(rawHeaders, 'content-type');
   if (contentType === undefined) return unsupported('The Content-Type header is missing; send application/json.');
+  if (accepted.sendsForms && isForm(rawHeaders)) return parseForm(body);
   if (!JSON_MEDIA_TYPE.test(contentType))
     return unsupported('The Content-Type must be application/json or application/*+json.');
   const charset = /;[ \t]*charset[ \t]*=[ \t]*"?([^";, \t]+)/i.exec(contentType)?.[1];
@@ -24,9 +36,15 @@ export function parseBody(rawHeaders: readonly string[], body: Buffer, arrays = 
   if (headerValues(rawHeaders, 'content-encoding').length > 0) {
     return unsupported('A Content-Encoding is not accepted; send the body as it is.');
   }
-  const scanned = scanJsonObject(body, arrays);
+  const scanned = scanJsonObject(body, accepted.sendsArrays);
   if ('fault' in scanned) return { fault: 'malformed-body', detail: describe(scanned) };
-  return { inputParams: scanned.value };
+  return { inputParams: scanned.value, body };
+}
+
+function parseForm(body: Buffer): ParsedBody {
+  const fields = Array.from(readForm(body), ([name, values]) => [name, values.length === 1 ? values[0] : values]);
+  const inputParams = Object.fromEntries(fields) as object;
+  return { inputParams, body: Buffer.from(JSON.stringify(inputParams)) };
 }
 
 function unsupported(detail: string): ParsedBody {

@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { createHmac } from 'node:crypto';
 import { promisify } from 'node:util';
+import twilio from 'twilio/lib/webhooks/webhooks.js';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import {
   type CreatedWebhook,
@@ -83,6 +84,37 @@ describe.each(SENDERS.map((sender) => [sender.provider, sender] as const))('%s',
     }
     if (INIMITABLE.has(provider)) expect([webhook.curl[0], stdout]).toEqual(['#', '']);
     else expect(JSON.parse(stdout)).toMatchObject({ success: true, status: 'accepted' });
+  });
+});
+
+describe('forms', () => {
+  it('of Twilio and Slack reach the workers as a JSON object, and only theirs', async () => {
+    const form = { 'Content-Type': 'application/x-www-form-urlencoded' };
+    const body = 'From=%2B1415&Body=Gr%C3%BC%C3%9Fe&MediaUrl=b&MediaUrl=a&__proto__=x';
+    const [token] = SENDERS.find(({ provider }) => provider === 'twilio')!.secrets;
+    const webhook = await createWebhook(gateway, {
+      executionMode: 'SYNC',
+      authentication: { method: 'PROVIDER', provider: 'twilio', secret: token },
+    });
+    const parameters = Object.fromEntries([
+      ['From', '+1415'],
+      ['Body', 'Grüße'],
+      ['MediaUrl', ['b', 'a']],
+      ['__proto__', 'x'],
+    ]);
+    const signature = twilio.getExpectedTwilioSignature(token, webhook.url, parameters);
+    const headers = { ...form, 'X-Twilio-Signature': signature };
+    const response = await fetch(webhook.url, { method: 'POST', headers, body });
+    expect(response.status).toBe(200);
+    expect(await response.text()).toContain(
+      '"result":{"From":"+1415","Body":"Grüße","MediaUrl":["b","a"],"__proto__":"x"}',
+    );
+    expect(await send({ url: webhook.url, headers, body: body.replace('1415', '1416') })).toBe(401);
+
+    const github = SENDERS.find(({ provider }) => provider === 'github')!;
+    const other = await create('github', github.secrets[0]);
+    const signed = await github.sign(github.secrets[0], body, { url: other.url, atMs: Date.now() });
+    expect(await send({ ...signed, headers: { ...signed.headers, ...form } })).toBe(415);
   });
 });
 

@@ -1,5 +1,5 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
-import { headerValues } from '../incoming-headers.js';
+import { isForm, readForm } from '../../form-body.js';
 import type { AsymmetricScheme, HmacScheme, ProviderRequest } from './provider.js';
 
 type SignedScheme = HmacScheme | AsymmetricScheme;
@@ -37,7 +37,7 @@ function fill(template: string, request: ProviderRequest, parts: BaseParts & { r
       case 'url':
         return Buffer.from(parts.url);
       case 'formParameters':
-        return isForm(request) ? Buffer.from(formParameters(request.body)) : Buffer.alloc(0);
+        return isForm(request.rawHeaders) ? Buffer.from(formParameters(request.body)) : Buffer.alloc(0);
       default:
         throw new Error(`The base string has an unknown part: ${piece}`);
     }
@@ -72,20 +72,10 @@ function urlForms(url: string, form: SignedScheme['url']): string[] {
 
 /** Names and values in turn, by name; one name's values by value and each once (twilio's `toFormUrlEncodedParam`). */
 function formParameters(body: Uint8Array): string {
-  const parameters = new URLSearchParams(Buffer.from(body).toString('utf8'));
-  return [...new Set(parameters.keys())]
-    .toSorted()
-    .map((name) =>
-      [...new Set(parameters.getAll(name))]
-        .toSorted()
-        .map((value) => name + value)
-        .join(''),
-    )
+  return Array.from(readForm(body))
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
+    .flatMap(([name, values]) => [...new Set(values)].toSorted().map((value) => name + value))
     .join('');
-}
-
-export function isForm({ rawHeaders }: Pick<ProviderRequest, 'rawHeaders'>): boolean {
-  return /^application\/x-www-form-urlencoded[ \t]*(?:;|$)/i.test(headerValues(rawHeaders, 'content-type')[0] ?? '');
 }
 
 /**
@@ -93,7 +83,7 @@ export function isForm({ rawHeaders }: Pick<ProviderRequest, 'rawHeaders'>): boo
  * themselves; any other body without a hash would not be covered by the signature at all.
  */
 export function isBodyHashed(parameter: string, request: ProviderRequest): boolean {
-  if (isForm(request)) return true;
+  if (isForm(request.rawHeaders)) return true;
   const stated = queryOf(request.target).get(parameter) ?? '';
   if (!/^[0-9a-f]{64}$/i.test(stated)) return false;
   return timingSafeEqual(Buffer.from(stated, 'hex'), createHash('sha256').update(request.body).digest());

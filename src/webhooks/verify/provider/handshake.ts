@@ -1,7 +1,8 @@
 import { createHmac } from 'node:crypto';
 import { formatId } from '../../../lib/ids.js';
+import { isForm } from '../../form-body.js';
 import { headerValues } from '../incoming-headers.js';
-import { isForm, queryOf } from './base-string.js';
+import { queryOf } from './base-string.js';
 import { parseUntrusted, valuesAt } from './json-path.js';
 import type { Provider, ProviderRequest } from './provider.js';
 import { isSameText } from './schemes.js';
@@ -99,7 +100,7 @@ function metaSubscribe(request: ProviderRequest, context: HandshakeContext): Han
 
 /** Sent unsigned when a webhook is saved; anything but exactly 200 disables it there. */
 function wooCommercePing(request: ProviderRequest): HandshakeAnswer | undefined {
-  if (request.body.length > 40 || !isForm(request)) return undefined;
+  if (request.body.length > 40 || !isForm(request.rawHeaders)) return undefined;
   if (!/^webhook_id=\d+$/.test(Buffer.from(request.body).toString('latin1'))) return undefined;
   return json({ success: true, handshake: 'ping' });
 }

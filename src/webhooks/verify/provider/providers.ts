@@ -112,7 +112,7 @@ export const PROVIDERS: readonly Provider[] = [
     name: 'GitLab',
     schemes: [{ scheme: 'token', from: 'header', name: 'X-Gitlab-Token' }, standardWebhooks('webhook')],
     secretFrom: 'user',
-    dedup: { headers: ['webhook-id', 'X-Gitlab-Event-UUID'] },
+    dedup: { headers: ['webhook-id'] },
     setup:
       'Settings, Webhooks, Add new webhook: enter the URL and the secret as secret token. With a signing token instead, bring that token here as the secret.',
   },
