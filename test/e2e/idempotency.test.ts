@@ -104,7 +104,21 @@ describe('an Idempotency-Key', () => {
     expect(idsOf(second)).toEqual(idsOf(first));
     expect(await storedExecutions(webhook)).toHaveLength(2);
     await counted(webhook, 'DUPLICATE', 1);
-    expect(await countOf(webhook, 'ACCEPTED')).toBe(1);
+    const { duplicates, statistics } = await gateway.graphql<{
+      duplicates: { nodes: object[] };
+      statistics: { byOutcome: object[] };
+    }>(
+      `query ($id: ID!) {
+        duplicates: calls(webhookId: $id, outcomes: [DUPLICATE]) { nodes { rejectionReason executions { id } } }
+        statistics(webhookId: $id) { total rejected byOutcome { outcome count } }
+      }`,
+      { id: webhook.id },
+    );
+    expect(duplicates.nodes).toEqual([
+      { rejectionReason: `a repeat of ${first.body.callId as string}`, executions: [] },
+    ]);
+    expect(statistics).toMatchObject({ total: 2, rejected: 0 });
+    expect(statistics.byOutcome).toContainEqual({ outcome: 'DUPLICATE', count: 1 });
   });
 
   it('answers a sync repeat with the results', async () => {

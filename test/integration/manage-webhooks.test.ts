@@ -71,6 +71,8 @@ describe('creating a webhook', () => {
         headerPrefix: 'sha256=',
         provider: null,
       },
+      idempotencyWindowMs: null,
+      idempotencyPointer: null,
       workerIds: ['worker-one', 'worker-two'],
       secrets: [
         {

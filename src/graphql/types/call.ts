@@ -24,7 +24,7 @@ export class CallObject extends NodeObject {
 
   @Field(() => Int, {
     nullable: true,
-    description: 'The HTTP status that it was answered with; null while a sync caller waits.',
+    description: 'The HTTP status that it was answered with; null while a sync caller waits, and of a duplicate.',
   })
   get httpStatus(): number | null {
     return this.view.httpStatus;

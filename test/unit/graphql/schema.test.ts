@@ -74,6 +74,8 @@ describe('the schema', () => {
         'dispatch',
         'active',
         'syncTimeout',
+        'idempotencyWindow',
+        'idempotencyPointer',
         'authentication',
       ].toSorted(),
     );
