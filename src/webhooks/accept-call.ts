@@ -143,7 +143,7 @@ export class AcceptCall {
     const idempotency = readIdempotencyKey({
       webhook,
       rawHeaders: incoming.rawHeaders,
-      body: incoming.body,
+      body: parsed.body,
       inputParams: parsed.inputParams,
       windowMs: this.#options.idempotencyWindowMs,
     });

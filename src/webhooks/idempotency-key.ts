@@ -19,6 +19,7 @@ const BARE = /^[!#-~](?:[ -~]*[!-~])?$/;
 export interface KeyedCall {
   readonly webhook: Pick<IngressWebhook, 'id' | 'authentication' | 'idempotencyWindowMs' | 'idempotencyPointer'>;
   readonly rawHeaders: readonly string[];
+  /** JSON. */
   readonly body: Buffer;
   /** The body, parsed. */
   readonly inputParams: object;
