@@ -221,7 +221,7 @@ describe('managing', () => {
     [{ method: 'PROVIDER' }, 'provider', 'REQUIRED'],
     [{ method: 'PROVIDER', provider: 'nobody' }, 'provider', 'UNKNOWN_PROVIDER'],
     [{ method: 'API_KEY', provider: 'github' }, 'provider', 'NOT_APPLICABLE'],
-    [{ method: 'PROVIDER', provider: 'stripe' }, 'secret', 'REQUIRED'],
+    [{ method: 'PROVIDER', provider: 'slack' }, 'secret', 'REQUIRED'],
     [{ method: 'PROVIDER', provider: 'discord', secret: 'not a public key' }, 'secret', 'INVALID_SECRET'],
     [{ method: 'PROVIDER', provider: 'github', headerName: 'X-Own' }, 'headerName', 'NOT_APPLICABLE'],
     [{ method: 'PROVIDER', provider: 'github', headerPrefix: 'a' }, 'headerPrefix', 'NOT_APPLICABLE'],
@@ -240,7 +240,7 @@ describe('managing', () => {
         }`,
         { id: webhook.id, authentication },
       );
-    expect(await update({ method: 'PROVIDER', provider: 'stripe' })).toMatchObject({
+    expect(await update({ method: 'PROVIDER', provider: 'slack' })).toMatchObject({
       updateWebhook: { webhook: null, userErrors: [{ code: 'REQUIRED' }] },
     });
     const stripe = { method: 'PROVIDER', provider: 'stripe', secret: 'whsec_of_stripe_0123' };
@@ -252,6 +252,25 @@ describe('managing', () => {
     expect(await update({ method: 'API_KEY' })).toMatchObject({
       updateWebhook: { webhook: { authentication: { method: 'API_KEY', provider: null } } },
     });
+  });
+
+  it('makes the webhook before the secret, where the sender asks for the URL first', async () => {
+    const stripe = SENDERS.find(({ provider }) => provider === 'stripe')!;
+    const webhook = await createWebhook(gateway, { authentication: { method: 'PROVIDER', provider: 'stripe' } });
+    const [secret] = stripe.secrets;
+    const signed = await stripe.sign(secret, stripe.body, { url: webhook.url, atMs: Date.now() });
+    expect(await send(signed)).toBe(401);
+    await gateway.graphql(
+      `mutation ($id: ID!, $authentication: WebhookAuthenticationInput) {
+        updateWebhook(input: { id: $id, authentication: $authentication }) { userErrors { code } }
+      }`,
+      { id: webhook.id, authentication: { method: 'PROVIDER', provider: 'stripe', secret } },
+    );
+    const status = await pollUntil('the secret', async () => {
+      const answered = await send(signed);
+      return answered === 401 ? undefined : answered;
+    });
+    expect(status).toBe(202);
   });
 
   it('lists the senders', async () => {

@@ -17,7 +17,8 @@ export class ProviderObject {
   readonly algorithm: string;
 
   @Field(() => Boolean, {
-    description: 'Whether the sender gives the secret (or a public key), so that you must bring it here.',
+    description:
+      'Whether the sender gives the secret (or a public key), so that you must bring it here; some give it only once they have the URL.',
   })
   readonly needsOwnSecret: boolean;
 
@@ -29,7 +30,7 @@ export class ProviderObject {
     this.name = provider.name;
     this.header = headerOf(provider) || null;
     this.algorithm = provider.schemes.map(algorithmOf).join(' or ');
-    this.needsOwnSecret = provider.secretFrom === 'sender';
+    this.needsOwnSecret = provider.secretFrom !== 'user';
     this.setup = provider.setup;
   }
 }

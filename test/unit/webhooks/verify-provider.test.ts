@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 import type { ProviderRequest } from '../../../src/webhooks/verify/provider/provider.js';
 import { findProvider, PROVIDERS } from '../../../src/webhooks/verify/provider/providers.js';
@@ -125,5 +126,13 @@ describe.each(SENDERS.map((sender) => [sender.provider, sender] as const))('%s',
         expect(outcome(request.rawHeaders.with(at + 1, value))).toMatchObject({ verified: false });
       }
     });
+  }
+});
+
+it('is all in the documentation', () => {
+  const page = readFileSync(new URL('../../../docs/senders.md', import.meta.url), 'utf8');
+  for (const { id, name, setup } of PROVIDERS) {
+    expect(page).toContain(`| ${name} | \`${id}\` |`);
+    expect(page).toContain(setup);
   }
 });

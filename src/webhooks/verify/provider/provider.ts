@@ -96,8 +96,11 @@ export interface Provider {
   readonly name: string;
   /** A request that satisfies one of them is genuine. */
   readonly schemes: readonly [Scheme, ...Scheme[]];
-  /** `sender`: the sender makes the secret (or has a public key) and the user brings it here. */
-  readonly secretFrom: 'sender' | 'user';
+  /**
+   * `sender`: the sender makes the secret (or has a public key) and the user brings it here. `sender-later`: it does so
+   * only once it has the URL, so the webhook comes first, with a secret that stands in for it.
+   */
+  readonly secretFrom: 'sender' | 'sender-later' | 'user';
   /** What a secret must look like, where a wrong one can be known at once. */
   readonly secretForm?: { readonly pattern: RegExp; readonly description: string };
   readonly dedup: DedupRule;

@@ -155,9 +155,10 @@ export const PROVIDERS: readonly Provider[] = [
         ts: { from: 'body', name: 'webhookTimestamp', unit: 'ms', toleranceMs: 60_000 },
       },
     ],
-    secretFrom: 'sender',
+    secretFrom: 'sender-later',
     dedup: { headers: ['Linear-Delivery'] },
-    setup: 'Settings, API, New webhook: enter the URL; use the signing secret that Linear shows as the secret here.',
+    setup:
+      'Settings, API, New webhook: enter the URL; then use the signing secret that Linear shows as the secret here.',
   },
   {
     id: 'meta',
@@ -176,7 +177,7 @@ export const PROVIDERS: readonly Provider[] = [
     schemes: [{ scheme: 'token', from: 'body', name: 'value[].clientState' }],
     secretFrom: 'user',
     secretForm: { pattern: /^.{1,128}$/, description: 'at most 128 characters' },
-    // Nothing tells a repeat from the next change: both can have the same bytes (docs/adr/0009).
+    // Nothing tells a repeat from the next change: both can have the same bytes (docs/adr/0010).
     dedup: {},
     handshake: 'graph-validation-token',
     setup:
@@ -196,10 +197,10 @@ export const PROVIDERS: readonly Provider[] = [
         base: ['{timestamp}:{body}'],
       },
     ],
-    secretFrom: 'sender',
+    secretFrom: 'sender-later',
     dedup: { body: ['event_id'] },
     setup:
-      "Developer tools, Notifications, New destination: enter the URL; use the destination's secret key as the secret here.",
+      "Developer tools, Notifications, New destination: enter the URL; then use the destination's secret key as the secret here.",
   },
   {
     id: 'sendgrid',
@@ -215,12 +216,12 @@ export const PROVIDERS: readonly Provider[] = [
         key: { enc: 'base64' },
       },
     ],
-    secretFrom: 'sender',
+    secretFrom: 'sender-later',
     secretForm: { pattern: /^[A-Za-z0-9+/]{100,}={0,2}$/, description: 'the verification key: base64 on one line' },
     dedup: { body: ['[].sg_event_id'], hash: true },
     sendsArrays: true,
     setup:
-      'Settings, Mail Settings, Event Webhooks: enter the URL, enable the signed event webhook, and use the verification key as the secret here.',
+      'Settings, Mail Settings, Event Webhooks: enter the URL, enable the signed event webhook and save; then use the verification key as the secret here.',
   },
   {
     id: 'shopify',
@@ -256,19 +257,19 @@ export const PROVIDERS: readonly Provider[] = [
     id: 'stripe',
     name: 'Stripe',
     schemes: [timedItems('Stripe-Signature', FIVE_MINUTES_MS)],
-    secretFrom: 'sender',
+    secretFrom: 'sender-later',
     dedup: { body: ['id'] },
     setup:
-      "Workbench, Webhooks, Create an event destination: enter the URL; use the destination's signing secret (whsec_…) as the secret here.",
+      "Workbench, Webhooks, Create an event destination: enter the URL; then use the destination's signing secret (whsec_…) as the secret here.",
   },
   {
     id: 'svix',
     name: 'Svix',
     schemes: [standardWebhooks('svix')],
-    secretFrom: 'sender',
+    secretFrom: 'sender-later',
     secretForm: BASE64_KEY,
     dedup: { headers: ['svix-id'] },
-    setup: "Add an endpoint with the URL; use the endpoint's signing secret (whsec_…) as the secret here.",
+    setup: "Add an endpoint with the URL; then use the endpoint's signing secret (whsec_…) as the secret here.",
   },
   {
     id: 'twilio',
@@ -318,7 +319,7 @@ export const PROVIDERS: readonly Provider[] = [
         base: ['{timestamp}{body}'],
       },
     ],
-    secretFrom: 'sender',
+    secretFrom: 'sender-later',
     dedup: { headers: ['X-Zendesk-Webhook-Invocation-Id'] },
     setup:
       'Admin Center, Apps and integrations, Webhooks, Create webhook: enter the URL with method POST and format JSON; then reveal its signing secret and use it as the secret here.',
