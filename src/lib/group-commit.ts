@@ -23,6 +23,8 @@ interface Waiting<Item, Result> {
   readonly reject: (error: unknown) => void;
 }
 
+const nothing = (): void => undefined;
+
 /**
  * Group commit: what arrives while one transaction is under way shares the next one.
  *
@@ -64,13 +66,13 @@ export class GroupCommit<Item, Result> {
   async #run(): Promise<void> {
     // Let the requests that arrived in the same turn of the event loop join the first batch.
     await new Promise<void>((resolve) => setImmediate(resolve));
-    let settle = (): void => undefined;
+    let settle = nothing;
     while (this.#waiting.length > 0) {
       const batch = this.#takeBatch();
       const committing = batch.length > 0 ? this.#commit(batch) : undefined;
       // What was committed is answered while the next transaction is already on its way.
       settle();
-      settle = (await committing) ?? ((): void => undefined);
+      settle = (await committing) ?? nothing;
     }
     this.#committing = undefined;
     settle();
