@@ -152,6 +152,22 @@ describe('handshakes', () => {
     });
   });
 
+  it('are answered while the webhook is inactive, and calls are not', async () => {
+    const { webhook } = await shaken('slack', '{"type":"url_verification","challenge":"c1"}');
+    await gateway.graphql(`mutation ($id: ID!) { deactivateWebhook(input: { id: $id }) { userErrors { code } } }`, {
+      id: webhook.id,
+    });
+    const sender = senderOf('slack');
+    const signed = (body: string): SenderRequest | Promise<SenderRequest> =>
+      sender.sign(sender.secrets[0], body, { url: webhook.url, atMs: Date.now() });
+    const status = await pollUntil('the deactivation', async () => {
+      const answered = await send(await signed(sender.body));
+      return answered === 202 ? undefined : answered;
+    });
+    expect(status).toBe(403);
+    expect(await send(await signed('{"type":"url_verification","challenge":"c2"}'))).toBe(200);
+  });
+
   it("encrypts Zoom's token", async () => {
     const body = '{"event":"endpoint.url_validation","payload":{"plainToken":"p1"},"event_ts":1}';
     const { response } = await shaken('zoom', body);
