@@ -1,7 +1,6 @@
-import { createHmac } from 'node:crypto';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { formatId, newRandomUuid, parseId } from '../../src/lib/ids.js';
+import { parseId } from '../../src/lib/ids.js';
 import {
   type CreatedWebhook,
   createWebhook,
@@ -10,6 +9,7 @@ import {
   startGatewayProcess,
 } from '../support/gateway-process.js';
 import { pollUntil } from '../support/poll-until.js';
+import { ask as askOn, bodyOf, expectProblem, pathOf, post, signatureOf } from '../support/raw-calls.js';
 import { RawConnection, type WireAnswer } from '../support/raw-connection.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
 
@@ -21,7 +21,6 @@ let gateway: GatewayProcess;
 let port: number;
 let signed: CreatedWebhook;
 let echo: CreatedWebhook;
-let keyed: CreatedWebhook;
 let slowHeaders: Promise<Late>;
 let slowBody: Promise<Late>;
 
@@ -32,7 +31,6 @@ beforeAll(async () => {
   port = Number(new URL(gateway.url).port);
   signed = await createWebhook(gateway);
   echo = await createWebhook(gateway, { executionMode: 'SYNC' });
-  keyed = await createWebhook(gateway, { authentication: { method: 'API_KEY' } });
   // The gateway's own time-outs are awaited; they run while the other tests do.
   slowHeaders = drip(`POST ${pathOf(signed)} HTTP/1.1\r\nHost: x\r\nX-A: `);
   slowBody = drip(`POST ${pathOf(signed)} HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{`);
@@ -59,64 +57,7 @@ async function drip(beginning: string): Promise<Late> {
   return { answer, afterMs: performance.now() - startedMs };
 }
 
-function pathOf(webhook: CreatedWebhook): string {
-  return new URL(webhook.url).pathname;
-}
-
-function signatureOf(webhook: CreatedWebhook, body: string | Uint8Array): string {
-  return `sha256=${createHmac('sha256', webhook.secret).update(body).digest('hex')}`;
-}
-
-interface PostOptions {
-  /** Lines that replace the usual ones of the same name; all others are added, also several of one name. */
-  readonly headers?: readonly string[];
-  readonly target?: string;
-}
-
-/** The bytes of a call that is right but for what a test says. */
-function post(webhook: CreatedWebhook, body: string | Uint8Array = '{}', options: PostOptions = {}): Buffer {
-  const bytes = Buffer.from(body as Uint8Array);
-  const given = options.headers ?? [];
-  const nameOf = (line: string): string => line.split(':')[0]!.trim().toLowerCase();
-  const names = new Set(given.map(nameOf));
-  const usual = [
-    'Host: localhost',
-    'Content-Type: application/json',
-    `Content-Length: ${bytes.length}`,
-    `X-Webhook-Signature: ${signatureOf(webhook, bytes)}`,
-  ].filter(
-    (line) => !names.has(nameOf(line)) && !(nameOf(line) === 'content-length' && names.has('transfer-encoding')),
-  );
-  const head = [`POST ${options.target ?? pathOf(webhook)} HTTP/1.1`, ...usual, ...given, '', ''].join('\r\n');
-  return Buffer.concat([Buffer.from(head, 'latin1'), bytes]);
-}
-
-/** One request on a connection of its own. */
-async function ask(...chunks: readonly (string | Uint8Array)[]): Promise<WireAnswer> {
-  const connection = await RawConnection.open(port);
-  connection.send(...chunks);
-  try {
-    const answer = await connection.next();
-    if (answer === undefined) throw new Error('The connection was closed without an answer.');
-    return answer;
-  } finally {
-    connection.breakOff();
-  }
-}
-
-interface AnswerBody {
-  readonly code?: string;
-  readonly callId?: string;
-  readonly results?: readonly { readonly success: boolean; readonly result?: unknown }[];
-}
-
-const bodyOf = (answer: WireAnswer): AnswerBody => JSON.parse(answer.body) as AnswerBody;
-
-function expectProblem(answer: WireAnswer | undefined, status: number, code: string): void {
-  expect(answer).toMatchObject({ status });
-  expect(answer!.headers.get('content-type')).toBe('application/problem+json');
-  expect(bodyOf(answer!)).toMatchObject({ success: false, status, code });
-}
+const ask = (...chunks: readonly (string | Uint8Array)[]): Promise<WireAnswer> => askOn(port, ...chunks);
 
 /** How many calls of a webhook were accepted so far. */
 async function storedCalls(webhook: CreatedWebhook): Promise<number> {
@@ -491,137 +432,6 @@ describe('an offer to upgrade that is declined', () => {
 describe('an Expect header', () => {
   it.each(['100-continue', 'a miracle'])('of %j is no hindrance', async (value) => {
     expect((await ask(post(signed, '{}', { headers: [`Expect: ${value}`] }))).status).toBe(202);
-  });
-});
-
-describe('the same auth header twice: 401', () => {
-  it.each([
-    [
-      'HMAC_SIGNATURE',
-      'right and right',
-      () => [signed, Array.from({ length: 2 }, () => `X-Webhook-Signature: ${signatureOf(signed, '{}')}`)] as const,
-    ],
-    [
-      'HMAC_SIGNATURE',
-      'right and wrong',
-      () => [signed, [`X-Webhook-Signature: ${signatureOf(signed, '{}')}`, 'x-webhook-signature: sha256=00']] as const,
-    ],
-    [
-      'HMAC_SIGNATURE',
-      'as a list',
-      () => [signed, [`X-Webhook-Signature: ${signatureOf(signed, '{}')}, ${signatureOf(signed, '{}')}`]] as const,
-    ],
-    [
-      'API_KEY',
-      'right and right',
-      () => [keyed, [`X-API-Key: ${keyed.secret}`, `X-Api-Key: ${keyed.secret}`]] as const,
-    ],
-    ['API_KEY', 'right and empty', () => [keyed, [`X-API-Key: ${keyed.secret}`, 'X-API-Key:']] as const],
-  ])('%s, %s', async (_, __, given) => {
-    const [webhook, headers] = given();
-    expectProblem(await ask(post(webhook, '{}', { headers })), 401, 'AUTHENTICATION_FAILED');
-  });
-
-  it.each(['Bearer', 'API key'])('but 202 once (%s)', async (kind) => {
-    const webhook =
-      kind === 'Bearer' ? await createWebhook(gateway, { authentication: { method: 'BEARER_TOKEN' } }) : keyed;
-    const header = kind === 'Bearer' ? `Authorization: bearer ${webhook.secret}` : `x-api-key:\t ${webhook.secret} \t`;
-    expect((await ask(post(webhook, '{}', { headers: [header] }))).status).toBe(202);
-  });
-});
-
-describe('wrong length, non-hex, non-ASCII: 401', () => {
-  const hex = 'a'.repeat(64);
-
-  it.each([
-    ['', ''],
-    ['only the prefix', 'sha256='],
-    ['one digit short', `sha256=${hex.slice(1)}`],
-    ['one digit long', `sha256=${hex}a`],
-    ['kilobytes of digits', `sha256=${'a'.repeat(8_000)}`],
-    ['no hex', `sha256=${'g'.repeat(64)}`],
-    ['Latin-1', `sha256=${'\u00e9'.repeat(64)}`],
-    ['bytes of UTF-8', `sha256=${Buffer.from('ａ'.repeat(64)).toString('latin1')}`],
-    ['Base64', `sha256=${Buffer.alloc(32, 1).toString('base64')}`],
-    ['another prefix', `sha512=${hex}`],
-    ['the prefix in upper case', `SHA256=${hex}`],
-    ['a space in it', `sha256= ${hex}`],
-    ['the right length, wrong', `sha256=${hex}`],
-  ])('a signature: %s', async (_, value) => {
-    const answer = await ask(post(signed, '{}', { headers: [`X-Webhook-Signature: ${value}`] }));
-    expectProblem(answer, 401, 'AUTHENTICATION_FAILED');
-  });
-
-  it.each([
-    ['empty', () => ''],
-    ['one character short', () => keyed.secret.slice(0, -1)],
-    ['one character long', () => `${keyed.secret}=`],
-    ['in another case', () => keyed.secret.toUpperCase()],
-    ['Latin-1', () => '\u00ff'.repeat(keyed.secret.length)],
-    ['kilobytes', () => keyed.secret.repeat(100)],
-  ])('a secret: %s', async (_, value) => {
-    const answer = await ask(post(keyed, '{}', { headers: [`X-API-Key: ${value()}`] }));
-    expectProblem(answer, 401, 'AUTHENTICATION_FAILED');
-  });
-
-  it('with one answer for all: nothing tells how near it was', async () => {
-    const values = ['', 'sha256=00', signatureOf(signed, '{ }'), `sha256=${'0'.repeat(64)}`];
-    const answers = await Promise.all(
-      values.map((value) => ask(post(signed, '{}', { headers: [`X-Webhook-Signature: ${value}`, 'X-Request-Id: r'] }))),
-    );
-    const texts = answers.map((answer) => answer.body.replace(/"timestamp":"[^"]*"/, ''));
-    expect(new Set(texts).size).toBe(1);
-  });
-});
-
-describe('unknown webhook: 404', () => {
-  const unknown = {
-    id: '',
-    curl: '',
-    secret: 'x',
-    url: `http://x/api/v1/webhooks/${formatId('webhook', newRandomUuid())}`,
-  };
-
-  it.each([
-    ['a signature', []],
-    ['no signature', ['X-Webhook-Signature:']],
-    ['two signatures', ['X-Webhook-Signature: a', 'X-Webhook-Signature: b']],
-  ])('with %s', async (_, headers) => {
-    expectProblem(await ask(post(unknown, '{}', { headers })), 404, 'WEBHOOK_NOT_FOUND');
-  });
-});
-
-describe('inactive: 403 only after authentication', () => {
-  it('is told to nobody else, whatever is wrong with the rest', async () => {
-    const webhook = await createWebhook(gateway);
-    await gateway.graphql(
-      'mutation ($id: ID!) { deactivateWebhook(input: { id: $id }) { userErrors { code } } }',
-      webhook,
-    );
-    expectProblem(await ask(post(webhook)), 403, 'WEBHOOK_INACTIVE');
-    expectProblem(await ask(post(webhook, '[')), 403, 'WEBHOOK_INACTIVE');
-    const wrong = ['X-Webhook-Signature: sha256=00'];
-    expectProblem(await ask(post(webhook, '{}', { headers: wrong })), 401, 'AUTHENTICATION_FAILED');
-    expectProblem(await ask(post(webhook, '[', { headers: wrong })), 401, 'AUTHENTICATION_FAILED');
-  });
-});
-
-describe('a retiring secret: accepted until its expiry, then 401', () => {
-  it('by the clock, without any other event', async () => {
-    const webhook = await createWebhook(gateway);
-    const { rotateWebhookSecret } = await gateway.graphql<{ rotateWebhookSecret: { secret: string } }>(
-      `mutation ($id: ID!) {
-        rotateWebhookSecret(input: { id: $id, overlap: "PT2S" }) { secret userErrors { message } }
-      }`,
-      { id: webhook.id },
-    );
-    expect((await ask(post(webhook))).status).toBe(202);
-    const refused = await pollUntil('the expiry', async () => {
-      const answer = await ask(post(webhook));
-      return answer.status === 202 ? undefined : answer;
-    });
-    expectProblem(refused, 401, 'AUTHENTICATION_FAILED');
-    expect((await ask(post({ ...webhook, secret: rotateWebhookSecret.secret }))).status).toBe(202);
   });
 });
 
