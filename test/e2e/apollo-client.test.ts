@@ -1,9 +1,10 @@
-import { ApolloClient, ApolloLink, gql, HttpLink, InMemoryCache } from '@apollo/client';
+import { ApolloClient, ApolloLink, gql, HttpLink, InMemoryCache, type TypedDocumentNode } from '@apollo/client';
 import { GraphQLWsLink } from '@apollo/client/link/subscriptions';
 import { getMainDefinition } from '@apollo/client/utilities';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { Kind, OperationTypeNode } from 'graphql';
 import { type Client, createClient } from 'graphql-ws';
-import WebSocket from 'ws';
+import { WebSocket } from 'ws';
 import { ADMIN_TOKEN, databaseEnv, type GatewayProcess, startGatewayProcess } from '../support/gateway-process.js';
 import { pollUntil } from '../support/poll-until.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
@@ -28,7 +29,7 @@ beforeAll(async () => {
     link: ApolloLink.split(
       ({ query }) => {
         const definition = getMainDefinition(query);
-        return definition.kind === 'OperationDefinition' && definition.operation === 'subscription';
+        return definition.kind === Kind.OPERATION_DEFINITION && definition.operation === OperationTypeNode.SUBSCRIPTION;
       },
       new GraphQLWsLink(socket),
       new HttpLink({ uri, headers: { authorization } }),
@@ -57,18 +58,6 @@ const WEBHOOK = gql`
   }
 `;
 
-const LIST = gql`
-  query List {
-    webhooks(first: 10) {
-      nodes {
-        ...WebhookParts
-      }
-      totalCount
-    }
-  }
-  ${WEBHOOK}
-`;
-
 interface WebhookParts {
   readonly id: string;
   readonly name: string;
@@ -81,24 +70,38 @@ interface Created {
   readonly createWebhook: { readonly webhook: WebhookParts & { readonly url: string }; readonly secret: string };
 }
 
-async function create(name: string): Promise<Created['createWebhook']> {
-  const { data } = await client.mutate<Created>({
-    mutation: gql`
-      mutation Create($input: CreateWebhookInput!) {
-        createWebhook(input: $input) {
-          webhook {
-            ...WebhookParts
-            url
-          }
-          secret
-          userErrors {
-            field
-            message
-          }
-        }
+const LIST: TypedDocumentNode<{ webhooks: { nodes: WebhookParts[]; totalCount: number } }> = gql`
+  query List {
+    webhooks(first: 10) {
+      nodes {
+        ...WebhookParts
       }
-      ${WEBHOOK}
-    `,
+      totalCount
+    }
+  }
+  ${WEBHOOK}
+`;
+
+const CREATE: TypedDocumentNode<Created, { input: object }> = gql`
+  mutation Create($input: CreateWebhookInput!) {
+    createWebhook(input: $input) {
+      webhook {
+        ...WebhookParts
+        url
+      }
+      secret
+      userErrors {
+        field
+        message
+      }
+    }
+  }
+  ${WEBHOOK}
+`;
+
+async function create(name: string): Promise<Created['createWebhook']> {
+  const { data } = await client.mutate({
+    mutation: CREATE,
     variables: {
       input: { name, workerIds: ['worker-echo'], authentication: { method: 'SECRET_HEADER' } },
     },
@@ -109,7 +112,7 @@ async function create(name: string): Promise<Created['createWebhook']> {
 describe('Apollo Client', () => {
   it('lists what it created', async () => {
     const { webhook } = await create('listed');
-    const { data } = await client.query<{ webhooks: { nodes: WebhookParts[]; totalCount: number } }>({
+    const { data } = await client.query({
       query: LIST,
       fetchPolicy: 'network-only',
     });
@@ -136,7 +139,7 @@ describe('Apollo Client', () => {
       `,
       variables: { input: { id: webhook.id, expectedVersion: webhook.version, name: 'after' } },
     });
-    const cached = client.readQuery<{ webhooks: { nodes: WebhookParts[] } }>({ query: LIST });
+    const cached = client.readQuery({ query: LIST });
     expect(cached!.webhooks.nodes.find((node) => node.id === webhook.id)).toMatchObject({ name: 'after' });
   });
 
@@ -162,13 +165,13 @@ describe('Apollo Client', () => {
     const totals: number[] = [];
     const calls: string[] = [];
     const failed: unknown[] = [];
-    const watch = <Data>(query: ReturnType<typeof gql>, seen: (data: Data) => void): { unsubscribe(): void } =>
-      client.subscribe<Data>({ query, variables: { id: webhook.id } }).subscribe({
-        next: ({ data }) => seen(data!),
+    const watch = <Data>(query: TypedDocumentNode<Data>, seen: (data: Data) => void): { unsubscribe(): void } =>
+      client.subscribe({ query, variables: { id: webhook.id } }).subscribe({
+        next: ({ data }) => seen(data as Data),
         error: (error) => failed.push(error),
       });
     const subscriptions = [
-      watch<{ statisticsUpdated: { total: number } }>(
+      watch(
         gql`
           subscription Statistics($id: ID!) {
             statisticsUpdated(webhookId: $id) {
@@ -176,9 +179,9 @@ describe('Apollo Client', () => {
             }
           }
         `,
-        (data) => totals.push(data.statisticsUpdated.total),
+        ({ statisticsUpdated }: { statisticsUpdated: { total: number } }) => totals.push(statisticsUpdated.total),
       ),
-      watch<{ callReceived: { id: string } }>(
+      watch(
         gql`
           subscription Calls($id: ID!) {
             callReceived(webhookId: $id) {
@@ -187,7 +190,7 @@ describe('Apollo Client', () => {
             }
           }
         `,
-        (data) => calls.push(data.callReceived.id),
+        ({ callReceived }: { callReceived: { id: string } }) => calls.push(callReceived.id),
       ),
     ];
     await pollUntil('the present state', () => Promise.resolve(totals.length > 0 ? true : undefined));

@@ -9,7 +9,7 @@ const READY_MS_MAX = 30_000;
 export const ADMIN_TOKEN = 'owner-token-for-tests-0123456789-0123456789';
 
 /** A key for databases of tests; 32 bytes in base64. */
-export const ENCRYPTION_KEYS = `test:${Buffer.alloc(32, 7).toString('base64')}`;
+const ENCRYPTION_KEYS = `test:${Buffer.alloc(32, 7).toString('base64')}`;
 
 /** A gateway in a process of its own, as an operator runs it. */
 export interface GatewayProcess {
