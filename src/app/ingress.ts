@@ -1,7 +1,8 @@
 import { noteDeadline } from '../calls/note-deadline.js';
 import { RejectedCallRecorder } from '../calls/rejected-calls.js';
-import { type CallToStore, isCallFault, storeCalls, type StoreResult } from '../calls/store-calls.js';
+import { type CallToStore, storeCalls, type StoreResult } from '../calls/store-calls.js';
 import { openBatchPool } from '../db/batch-pool.js';
+import { isDataFault } from '../db/data-fault.js';
 import { HeldClient } from '../db/held-client.js';
 import { AppError } from '../errors.js';
 import { beginWait } from '../executions/wait-for.js';
@@ -49,7 +50,7 @@ export function buildIngress(stack: AsyncDisposableStack, parts: Parts, publicUr
       waitingItemsMax: config.accept.queueMax,
       waitMsMax: config.accept.waitMsMax,
       overloaded: () => new AppError('OVERLOADED', undefined, { retryAfterMs: OVERLOADED_RETRY_MS }),
-      isItemFault: isCallFault,
+      isItemFault: isDataFault,
       clock,
     }),
     (it) => it.close(),

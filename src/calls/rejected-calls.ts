@@ -1,5 +1,5 @@
+import { isDataFault } from '../db/data-fault.js';
 import type { Sql } from '../db/database.js';
-import { codeOf } from '../errors.js';
 import type { Clock } from '../lib/clock.js';
 import { newUuidV7 } from '../lib/ids.js';
 import type { Logger } from '../lib/logger.js';
@@ -178,9 +178,4 @@ function toRow(rejected: RejectedCall, receivedAtMs: number): RejectedRow {
 
 function bytesOf(row: RejectedRow): number {
   return row.body.length + row.headersJson.length + row.reason.length;
-}
-
-/** SQLSTATE classes 22 and 23: it is the data, and trying again changes nothing. */
-function isDataFault(error: unknown): boolean {
-  return /^2[23]/.test(codeOf(error) ?? '');
 }

@@ -1,5 +1,4 @@
 import type { Sql } from '../db/database.js';
-import { codeOf } from '../errors.js';
 import type { DomainEvent } from '../events/event.js';
 import { CHANNEL, encodeEvents } from '../events/wire.js';
 import { RUN_EXECUTION } from '../queue/enqueue.js';
@@ -198,9 +197,4 @@ function parametersOf(calls: readonly CallToStore[], shard: number): unknown[] {
 
 function received(call: CallToStore): DomainEvent {
   return { kind: 'call-received', callId: call.callId, webhookId: call.webhookId };
-}
-
-/** SQLSTATE classes 22 (data exception) and 23 (integrity): one call's own fault, the others can still be stored. */
-export function isCallFault(error: unknown): boolean {
-  return /^2[23]/.test(codeOf(error) ?? '');
 }

@@ -1,3 +1,4 @@
+import { isDataFault } from '../db/data-fault.js';
 import { AppError } from '../errors.js';
 import { formatId } from '../lib/ids.js';
 import type { Logger } from '../lib/logger.js';
@@ -6,7 +7,7 @@ import { type JobContext, type JobHandler, RunnerLost, RunnerStopping } from '..
 import type { LoadedWorker, WorkerOutput, WorkerRun } from '../workers/worker-run.js';
 import { failedAttempt, runnerLostTooOften, timedOut } from './attempt-ending.js';
 import type { Ending } from './finish.js';
-import { isItemFault, type Lease } from './lease.js';
+import type { Lease } from './lease.js';
 import type { LeaseDesk } from './lease-desk.js';
 
 /** Where workers are found and run: the registry. */
@@ -51,7 +52,7 @@ export function createExecuteHandler(options: ExecuteOptions): JobHandler {
     const ending = await runAttempt(options, lease, context.signal);
     if (ending === 'dropped') throw new TryLater('The lease was lost.');
     const result = await leases.finish({ lease, ending }, context.signal).catch((error: unknown) => {
-      if (!isItemFault(error)) throw error;
+      if (!isDataFault(error)) throw error;
       log.warn({ err: error, executionId }, 'a result could not be stored');
       const unstorable = failedAttempt(new AppError('WORKER_OUTPUT_INVALID'), lease.attempt, lease.attempt);
       return leases.finish({ lease, ending: unstorable }, context.signal);

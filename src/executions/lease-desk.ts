@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import { isDataFault } from '../db/data-fault.js';
 import { AppError } from '../errors.js';
 import { backoffMs } from '../lib/backoff.js';
 import type { Clock } from '../lib/clock.js';
@@ -7,7 +8,7 @@ import { newRandomUuid } from '../lib/ids.js';
 import type { Logger } from '../lib/logger.js';
 import { RunnerLost } from '../queue/job-context.js';
 import { type Finish, type FinishResult, finishExecutions } from './finish.js';
-import { isItemFault, type LeaseRequest, type LeaseResult, takeLeases } from './lease.js';
+import { type LeaseRequest, type LeaseResult, takeLeases } from './lease.js';
 
 export interface LeaseDeskOptions {
   readonly pool: pg.Pool;
@@ -39,7 +40,7 @@ export class LeaseDesk {
       waitingItemsMax: Infinity, // the queue hands out no more jobs than there are slots
       waitMsMax: Infinity,
       overloaded: () => new AppError('OVERLOADED', 'The runner is closed.'),
-      isItemFault,
+      isItemFault: isDataFault,
       clock,
     };
     this.#leases = new GroupCommit({ ...shared, commit: (batch) => takeLeases(pool, batch) });
@@ -86,7 +87,7 @@ export class LeaseDesk {
       } catch (error) {
         if (signal.aborted && untilMs === Infinity) untilMs = clock.monotonicMs() + lastTriesMs;
         const lost = signal.reason instanceof RunnerLost;
-        if (isItemFault(error) || lost || clock.monotonicMs() >= untilMs) throw error;
+        if (isDataFault(error) || lost || clock.monotonicMs() >= untilMs) throw error;
         log.warn({ err: error, executionId }, 'a lease or an end could not be written yet');
         await pause(backoffMs(attempt, RETRY), signal);
       }

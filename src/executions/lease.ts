@@ -1,6 +1,5 @@
 import type pg from 'pg';
 import type { Dispatch } from '../calls/call-modes.js';
-import { codeOf } from '../errors.js';
 import { executionChangedSql, notifySql } from '../events/wire-sql.js';
 import { asJsonText, type JsonText } from '../lib/json-text.js';
 import { isTerminal, type ExecutionStatus } from './states.js';
@@ -128,9 +127,4 @@ async function liveExecutions(pool: pg.Pool, ids: readonly string[]): Promise<Re
     values: [ids],
   });
   return new Set(rows.filter(({ status }) => !isTerminal(status)).map(({ id }) => id));
-}
-
-/** SQLSTATE classes 22 (data exception) and 23 (integrity): one item's own fault, the others can still be written. */
-export function isItemFault(error: unknown): boolean {
-  return /^2[23]/.test(codeOf(error) ?? '');
 }

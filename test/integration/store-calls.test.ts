@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
-import { type CallToStore, isCallFault, storeCalls } from '../../src/calls/store-calls.js';
+import { type CallToStore, storeCalls } from '../../src/calls/store-calls.js';
+import { isDataFault } from '../../src/db/data-fault.js';
 import { newRandomUuid, newUuidV7 } from '../../src/lib/ids.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
 
@@ -119,9 +120,9 @@ describe('storeCalls', () => {
     const webhookId = await insertWebhook();
     const calls = [callTo(webhookId), callTo(webhookId, { headersJson: 'not JSON' })];
     const error = await storeCalls(pool, 0, calls).catch((caught: unknown) => caught);
-    expect(isCallFault(error)).toBe(true);
+    expect(isDataFault(error)).toBe(true);
     expect(await storedBodies(calls)).toEqual(['not stored', 'not stored']);
-    expect(isCallFault(Object.assign(new Error('away'), { code: '57P01' }))).toBe(false);
-    expect(isCallFault(Object.assign(new Error('refused'), { code: 'ECONNREFUSED' }))).toBe(false);
+    expect(isDataFault(Object.assign(new Error('away'), { code: '57P01' }))).toBe(false);
+    expect(isDataFault(Object.assign(new Error('refused'), { code: 'ECONNREFUSED' }))).toBe(false);
   });
 });
