@@ -14,13 +14,17 @@ export interface BaseParts {
  * The byte strings that the sender may have signed: one for each form of the base and of the URL. Bodies are taken as
  * bytes, never decoded and encoded again.
  */
-export function baseStrings(scheme: SignedScheme, request: ProviderRequest, parts: BaseParts): Buffer[] {
+export function baseStrings(scheme: SignedScheme, request: ProviderRequest, parts: BaseParts): Uint8Array[] {
   const needsUrl = scheme.base.some((template) => template.includes('{url}'));
   const urls = needsUrl ? urlForms(request.publicUrl + request.target, scheme.url) : [''];
   return scheme.base.flatMap((template) => urls.map((url) => fill(template, request, { ...parts, url })));
 }
 
-function fill(template: string, request: ProviderRequest, parts: BaseParts & { readonly url: string }): Buffer {
+/** The most frequent base, and nothing is copied for it. */
+const BODY_ALONE = '{body}';
+
+function fill(template: string, request: ProviderRequest, parts: BaseParts & { readonly url: string }): Uint8Array {
+  if (template === BODY_ALONE) return request.body;
   const pieces = template.split(/\{(\w+)\}/).map((piece, i): Uint8Array => {
     if (i % 2 === 0) return Buffer.from(piece);
     switch (piece) {
