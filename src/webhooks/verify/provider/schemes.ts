@@ -17,7 +17,7 @@ function hmacKey(scheme: HmacScheme, secret: string): string | Buffer | undefine
 /** @returns `undefined` when the secret cannot be a key of this scheme. */
 export function hmacSignature(scheme: HmacScheme, secret: string, base: Uint8Array): Buffer | undefined {
   const key = hmacKey(scheme, secret);
-  return key && createHmac(scheme.alg, key).update(base).digest();
+  return key === undefined ? undefined : createHmac(scheme.alg, key).update(base).digest();
 }
 
 /** Whether one of the signatures is of one of the base strings, with this secret: all are tried, in constant time. */
