@@ -1,11 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock } from '../lib/clock.js';
 import type { Logger } from '../lib/logger.js';
+import { declaredLength, readBody } from '../lib/read-body.js';
 import type { AcceptOutcome, IncomingCall } from '../webhooks/accept-outcome.js';
 import { refuseUpload, sendAnswer, type HttpAnswer } from './answer.js';
 import type { RouteMeter } from './metrics.js';
 import { answerOutcome, refusal } from './outcome-response.js';
-import { declaredLength, readBody } from './read-body.js';
 import type { RequestFacts } from './request-facts.js';
 
 export interface IngressOptions {

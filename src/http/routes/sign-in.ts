@@ -1,12 +1,11 @@
 import type { Router } from '@koa/router';
-import { sessionTokenIn } from '../../access/session-cookie.js';
+import { sessionCookie, sessionTokenIn } from '../../access/session-cookie.js';
 import type { NewSession } from '../../access/sessions.js';
 import { AppError } from '../../errors.js';
+import { readBody } from '../../lib/read-body.js';
 import { loginFailedPage, loginPage, PAGE_POLICY, signedInPage, welcomePage } from '../pages.js';
 import { PATHS } from '../paths.js';
-import { readBody } from '../read-body.js';
 import type { Authenticate } from '../result-access.js';
-import { sessionCookie } from '../session-cookie.js';
 import type { HttpContext, HttpState } from '../state.js';
 
 export interface SignInOptions {
