@@ -34,7 +34,7 @@ export function buildIngress(stack: AsyncDisposableStack, parts: Parts, publicUr
   const pool = openBatchPool(database.url, { connectionsMax: ACCEPT_CONNECTIONS, joins: 'hash', log });
   stack.defer(() => pool.end());
   const webhooks = stack.adopt(
-    new WebhookCache({ sql: pool, hub, keyring, listening: () => listener.listening }),
+    new WebhookCache({ sql: pool, hub, keyring, clock, listening: () => listener.listening }),
     (cache) => cache.close(),
   );
   const limiter = stack.adopt(new CallLimiter({ database, hub, log, defaults: config.rateLimits }), (it) => it.close());

@@ -51,6 +51,9 @@ export interface AcceptCallOptions {
 /** After how long a caller may try again when the database is away. */
 const RETRY_AFTER_MS = 2_000;
 
+/** A cached webhook that is older than this is read again before a call is refused because of it. */
+const REFUSE_BY_MS_MAX = 1_000;
+
 /** A webhook that changes while a call is on its way is looked up again this often before the call is refused. */
 const STALE_RETRIES_MAX = 3;
 
@@ -98,6 +101,9 @@ export class AcceptCall {
     const { provider } = webhook.authentication;
     if (incoming.method === 'GET' && provider?.handshake !== 'meta-subscribe') return { type: 'method-not-allowed' };
     const verification = this.#verify(webhook, incoming, receivedAtMs);
+    // A change is heard of a moment after its commit: what it has just let in must not be refused in that moment.
+    const refused = known === undefined || !verification.verified || !webhook.active;
+    if (refused && webhooks.isOlderThan(webhookId, REFUSE_BY_MS_MAX)) return 'stale';
     if (known === undefined) return { type: 'not-found' };
 
     const reject = (outcome: AcceptOutcome, refusal: Refusal): AcceptOutcome => {

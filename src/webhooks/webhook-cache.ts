@@ -2,6 +2,7 @@ import { LRUCache } from 'lru-cache';
 import type { Sql } from '../db/database.js';
 import { topics } from '../events/event.js';
 import type { EventHub } from '../events/event-hub.js';
+import type { Clock } from '../lib/clock.js';
 import type { Dispatch, ExecutionMode } from '../calls/call-modes.js';
 import type { Keyring } from '../secrets/seal.js';
 import { sealedFor } from '../secrets/secret-versions.js';
@@ -32,6 +33,7 @@ export interface WebhookCacheOptions {
   readonly sql: Sql;
   readonly hub: EventHub;
   readonly keyring: Keyring;
+  readonly clock: Clock;
   /** Whether events arrive now. While they don't, nothing is taken from the cache. */
   readonly listening: () => boolean;
 }
@@ -47,11 +49,13 @@ const TTL_MS = 60_000;
  */
 export class WebhookCache {
   readonly #options: WebhookCacheOptions;
-  readonly #entries = new LRUCache<string, Promise<IngressWebhook | undefined>>({ max: ENTRIES_MAX, ttl: TTL_MS });
+  readonly #entries: LRUCache<string, Promise<IngressWebhook | undefined>>;
   readonly #stop: () => void;
 
   constructor(options: WebhookCacheOptions) {
     this.#options = options;
+    const perf = { now: () => options.clock.monotonicMs() };
+    this.#entries = new LRUCache({ max: ENTRIES_MAX, ttl: TTL_MS, ttlResolution: 0, perf });
     this.#stop = options.hub.listen([topics.webhooks], (notification) => {
       if (notification.kind === 'webhook-changed') this.#entries.delete(notification.webhookId);
       else this.#entries.clear();
@@ -66,6 +70,11 @@ export class WebhookCache {
     this.#entries.set(id, loading);
     loading.catch(() => this.#entries.delete(id)); // a failed read is not an answer to keep
     return loading;
+  }
+
+  /** Whether what `get` gives comes from the cache and was read longer ago than this, in milliseconds. */
+  isOlderThan(id: string, ageMs: number): boolean {
+    return this.#entries.has(id) && TTL_MS - this.#entries.getRemainingTTL(id) > ageMs;
   }
 
   /** Forgets one webhook: the accept transaction found that the entry is stale. */

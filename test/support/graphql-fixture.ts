@@ -59,7 +59,7 @@ export async function openGraphqlFixture(
   const sql = database.pool;
   const hub = new EventHub();
   const rateLimitDefaults = { globalPerMinute: 60_000, userPerMinute: 6_000, webhookPerMinute: 0 };
-  const webhooks = new WebhookCache({ sql, hub, keyring, listening: () => false });
+  const webhooks = new WebhookCache({ sql, hub, keyring, clock, listening: () => false });
   const limiter = new CallLimiter({ database, hub, log, defaults: rateLimitDefaults });
   const rejectedCalls = new RejectedCallRecorder({ sql, clock, log, shard: 1 });
   const secretUsage = new SecretUsage({ sql, clock, log });

@@ -49,7 +49,7 @@ describe('call', () => {
       id: call.callId,
       receivedAt: expect.stringMatching(/Z$/),
       outcome: 'ACCEPTED',
-      httpStatus: null,
+      httpStatus: 202,
       durationMs: null,
       finishedAt: null,
       isTest: false,

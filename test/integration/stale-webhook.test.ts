@@ -1,0 +1,112 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { storeCalls } from '../../src/calls/store-calls.js';
+import { RejectedCallRecorder } from '../../src/calls/rejected-calls.js';
+import { EventHub } from '../../src/events/event-hub.js';
+import { beginWait } from '../../src/executions/wait-for.js';
+import { formatId } from '../../src/lib/ids.js';
+import { CallLimiter } from '../../src/rate-limits/limiter.js';
+import { regenerateSecret } from '../../src/secrets/regenerate-secret.js';
+import { SecretUsage } from '../../src/secrets/secret-usage.js';
+import { AcceptCall } from '../../src/webhooks/accept-call.js';
+import { createWebhook } from '../../src/webhooks/manage/create-webhook.js';
+import { setActive } from '../../src/webhooks/manage/set-active.js';
+import { WebhookCache } from '../../src/webhooks/webhook-cache.js';
+import { type AdminFixture, openAdminFixture } from '../support/admin-fixture.js';
+
+let admin: AdminFixture;
+let accept: AcceptCall;
+const closers: (() => Promise<void> | void)[] = [];
+
+/** An ingress that hears of no event at all: the worst that a lost notification can do. */
+beforeAll(async () => {
+  admin = await openAdminFixture();
+  await admin.addWorkers('worker-a');
+  const { database, keyring, clock, log } = admin;
+  const sql = database.pool;
+  const hub = new EventHub();
+  const defaults = { globalPerMinute: 0, userPerMinute: 0, webhookPerMinute: 0 };
+  const webhooks = new WebhookCache({ sql, hub, keyring, clock, listening: () => true });
+  const limiter = new CallLimiter({ database, hub, log, defaults });
+  const rejectedCalls = new RejectedCallRecorder({ sql, clock, log, shard: 1 });
+  const secretUsage = new SecretUsage({ sql, clock, log });
+  closers.push(
+    () => webhooks.close(),
+    () => limiter.close(),
+    () => rejectedCalls.close(),
+    () => secretUsage.close(),
+    () => hub.close(),
+  );
+  accept = new AcceptCall({
+    webhooks,
+    limiter,
+    rejectedCalls,
+    secretUsage,
+    store: async (call) => (await storeCalls(sql, 1, [call]))[0]!,
+    validateInput: () => Promise.resolve([]),
+    beginWait: (callId, isStored) => beginWait({ hub, sql, clock }, callId, isStored),
+    publicUrl: () => 'https://hooks.example',
+    noteDeadline: () => undefined,
+    syncTimeoutMs: 1_000,
+    preferWaitMsMax: 1_000,
+    idempotencyWindowMs: 60_000,
+    clock,
+    log,
+  });
+});
+
+afterAll(async () => {
+  for (const close of closers) await close();
+  await admin.close();
+});
+
+async function create(active = true): Promise<{ id: string; secret: string }> {
+  const created = await createWebhook(admin, admin.owner, {
+    name: 'test',
+    workerIds: ['worker-a'],
+    executionMode: 'ASYNC',
+    dispatch: 'PARALLEL',
+    active,
+    authentication: { method: 'SECRET_HEADER' },
+  });
+  if (!created.ok) throw new Error(JSON.stringify(created.userErrors));
+  return { id: created.value.webhook.id, secret: created.value.secret };
+}
+
+const post = async (id: string, secret: string): Promise<string> => {
+  const outcome = await accept.accept({
+    method: 'POST',
+    target: '/',
+    webhookId: formatId('webhook', id),
+    rawHeaders: ['Content-Type', 'application/json', 'X-Webhook-Secret', secret],
+    body: Buffer.from('{}'),
+    sourceIp: '127.0.0.1',
+    isTest: false,
+  });
+  return outcome.type;
+};
+
+describe('an ingress that missed a change', () => {
+  it('never stores a call with a secret that was replaced, and takes the new one at once', async () => {
+    const { id, secret } = await create();
+    expect(await post(id, secret)).toBe('accepted');
+    const { secret: replacement } = await regenerateSecret(admin, admin.owner, { webhookId: id });
+    expect(await post(id, secret)).toBe('unauthenticated');
+    expect(await post(id, replacement)).toBe('accepted');
+  });
+
+  it('never stores a call of a webhook that was deactivated', async () => {
+    const { id, secret } = await create();
+    expect(await post(id, secret)).toBe('accepted');
+    await setActive(admin, admin.owner, { id, active: false });
+    expect(await post(id, secret)).toBe('inactive');
+  });
+
+  it('refuses nobody for longer than a second because of what it missed', async () => {
+    const { id, secret } = await create(false);
+    expect(await post(id, secret)).toBe('inactive');
+    await setActive(admin, admin.owner, { id, active: true });
+    expect(await post(id, secret)).toBe('inactive'); // read a moment ago
+    admin.clock.advance(1_001);
+    expect(await post(id, secret)).toBe('accepted');
+  });
+});
