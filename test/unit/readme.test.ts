@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { describe, expect, it } from '@jest/globals';
 import { readConfig, SETTING_NAMES } from '../../src/config.js';
 
@@ -10,6 +10,13 @@ const documented = readme
   .split('\n')
   .filter((line) => line.startsWith('| `'))
   .flatMap((line) => [...line.split('|')[1]!.matchAll(/`([A-Z_]+)`/g)].map((match) => match[1]!));
+
+describe("the README's map", () => {
+  it('has every room of src', async () => {
+    const rooms = await readdir(new URL('../../src/', import.meta.url));
+    expect(rooms.filter((room) => !readme.includes(`\`src/${room}\``))).toEqual([]);
+  });
+});
 
 describe("the README's table of settings", () => {
   it('has every setting, and no other', () => {
