@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { JSON_DEPTH_MAX, scanJsonObject } from '../../src/lib/json-scan.js';
+import { JSON_DEPTH_MAX, scanJsonObject } from '../../../src/lib/json-scan.js';
 
 const scan = (text: string | Buffer): ReturnType<typeof scanJsonObject> => scanJsonObject(Buffer.from(text));
 const nested = (depth: number): string => `${'{"a":'.repeat(depth)}1${'}'.repeat(depth)}`;

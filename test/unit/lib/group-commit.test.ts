@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { GroupCommit, type GroupCommitOptions } from '../../src/lib/group-commit.js';
+import { GroupCommit, type GroupCommitOptions } from '../../../src/lib/group-commit.js';
 
 /** A commit that the test lets through by hand, and a clock that it moves. */
 function setUp(options: Partial<GroupCommitOptions<number, string>> = {}) {

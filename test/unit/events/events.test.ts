@@ -1,8 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
-import { EventHub } from '../../src/events/event-hub.js';
-import { type DomainEvent, topics } from '../../src/events/event.js';
-import { decodeEvents, encodeEvents } from '../../src/events/wire.js';
-import { newUuidV7 } from '../../src/lib/ids.js';
+import { EventHub } from '../../../src/events/event-hub.js';
+import { type DomainEvent, topics } from '../../../src/events/event.js';
+import { decodeEvents, encodeEvents } from '../../../src/events/wire.js';
+import { newUuidV7 } from '../../../src/lib/ids.js';
 
 const received = (webhookId: string): DomainEvent => ({ kind: 'call-received', callId: newUuidV7(), webhookId });
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { parseJsonPointer, valueAt } from '../../src/lib/json-pointer.js';
+import { parseJsonPointer, valueAt } from '../../../src/lib/json-pointer.js';
 
 /** RFC 6901, 5. */
 const DOCUMENT = {

@@ -1,11 +1,11 @@
 import { createHmac } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
-import { recordedHeaders } from '../../src/webhooks/verify/incoming-headers.js';
+import { recordedHeaders } from '../../../src/webhooks/verify/incoming-headers.js';
 import {
   type Authentication,
   type ValidSecret,
   verifyCredential,
-} from '../../src/webhooks/verify/verify-credential.js';
+} from '../../../src/webhooks/verify/verify-credential.js';
 
 const NOW_MS = 1_800_000_000_000;
 const body = Buffer.from('{"zen":"Ünïcode"}');

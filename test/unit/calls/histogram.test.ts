@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { durationBucket } from '../../src/calls/duration-buckets.js';
-import { Histogram } from '../../src/calls/histogram.js';
+import { durationBucket } from '../../../src/calls/duration-buckets.js';
+import { Histogram } from '../../../src/calls/histogram.js';
 
 describe('Histogram', () => {
   it('has no percentile without calls', () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { decodeBase32, encodeBase32 } from '../../src/lib/base32.js';
+import { decodeBase32, encodeBase32 } from '../../../src/lib/base32.js';
 import {
   formatId,
   isWorkerId,
@@ -10,7 +10,7 @@ import {
   parseId,
   uuidV7Floor,
   uuidV7Time,
-} from '../../src/lib/ids.js';
+} from '../../../src/lib/ids.js';
 
 const sixteenBytes = fc.uint8Array({ minLength: 16, maxLength: 16 });
 

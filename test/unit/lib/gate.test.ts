@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { Gate } from '../../src/lib/gate.js';
+import { Gate } from '../../../src/lib/gate.js';
 
 describe('Gate', () => {
   it('lets so many through at a time, in order, also behind one that fails', async () => {

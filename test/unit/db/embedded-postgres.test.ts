@@ -3,13 +3,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
-import { locateBinaries } from '../../src/db/embedded/binaries.js';
-import { readPostmaster } from '../../src/db/embedded/postmaster-pid.js';
-import { connectionUrl } from '../../src/db/embedded/server-address.js';
-import { serverEnvironment } from '../../src/db/embedded/server-environment.js';
-import { lastLines, openServerLog } from '../../src/db/embedded/server-log.js';
-import { serverArguments } from '../../src/db/embedded/server-settings.js';
-import { findDenied } from '../../src/db/embedded/unix-access.js';
+import { locateBinaries } from '../../../src/db/embedded/binaries.js';
+import { readPostmaster } from '../../../src/db/embedded/postmaster-pid.js';
+import { connectionUrl } from '../../../src/db/embedded/server-address.js';
+import { serverEnvironment } from '../../../src/db/embedded/server-environment.js';
+import { lastLines, openServerLog } from '../../../src/db/embedded/server-log.js';
+import { serverArguments } from '../../../src/db/embedded/server-settings.js';
+import { findDenied } from '../../../src/db/embedded/unix-access.js';
 
 describe('the programs of the embedded PostgreSQL', () => {
   it('say what to do when they are not installed', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { parsePrefer, waitApplied } from '../../src/lib/prefer.js';
+import { parsePrefer, waitApplied } from '../../../src/lib/prefer.js';
 
 const read = (...values: string[]): unknown => {
   const { respondAsync, waitMs } = parsePrefer(values);
