@@ -9,8 +9,9 @@ import {
   startGatewayProcess,
 } from '../support/gateway-process.js';
 import { pollUntil } from '../support/poll-until.js';
-import { ask as askOn, expectProblem, post, signatureOf } from '../support/raw-calls.js';
+import { ask as askOn, bodyOf, expectProblem, post, signatureOf } from '../support/raw-calls.js';
 import type { WireAnswer } from '../support/raw-connection.js';
+import { TIMED_SENDERS } from '../support/senders/timed.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
 
 let database: TestDatabase;
@@ -114,6 +115,35 @@ describe('wrong length, non-hex, non-ASCII: 401', () => {
     );
     const texts = answers.map((answer) => answer.body.replace(/"timestamp":"[^"]*"/, ''));
     expect(new Set(texts).size).toBe(1);
+  });
+});
+
+describe('a replay of a signed request', () => {
+  const sender = TIMED_SENDERS.find(({ provider }) => provider === 'standard-webhooks')!;
+  const [secret] = sender.secrets;
+
+  async function signedAt(webhook: CreatedWebhook, atMs: number): Promise<Buffer> {
+    const { headers, body } = await sender.sign(secret, sender.body, { url: webhook.url, atMs });
+    return post(webhook, body, { headers: Object.entries(headers).map(([name, value]) => `${name}: ${value}`) });
+  }
+
+  it('is refused by its timestamp: 401', async () => {
+    const webhook = await createWebhook(gateway, {
+      authentication: { method: 'PROVIDER', provider: sender.provider, secret },
+    });
+    expectProblem(await ask(await signedAt(webhook, Date.now() - 600_000)), 401, 'AUTHENTICATION_FAILED');
+    expectProblem(await ask(await signedAt(webhook, Date.now() + 600_000)), 401, 'AUTHENTICATION_FAILED');
+  });
+
+  it('is known by its id while its timestamp is good: the answer of the first one', async () => {
+    const webhook = await createWebhook(gateway, {
+      authentication: { method: 'PROVIDER', provider: sender.provider, secret },
+    });
+    const bytes = await signedAt(webhook, Date.now());
+    const [first, second] = [await ask(bytes), await ask(bytes)];
+    expect([first.status, second.status]).toEqual([202, 202]);
+    expect(bodyOf(second).callId).toBe(bodyOf(first).callId);
+    expect(second.headers.get('idempotent-replayed')).toBe('true');
   });
 });
 

@@ -1,5 +1,12 @@
 import { createHmac } from 'node:crypto';
-import { type BrokenSpec, type CallSpec, CANARY, type OtherSpec, type Target } from './request-spec.js';
+import {
+  type BrokenSpec,
+  type CallSpec,
+  CANARY,
+  type OtherSpec,
+  type SenderSpec,
+  type Target,
+} from './request-spec.js';
 
 /** A webhook of the run. */
 export interface FuzzWebhook {
@@ -11,7 +18,10 @@ export interface FuzzWebhook {
   readonly prefix: string | undefined;
 }
 
-export type FuzzWebhooks = Readonly<Record<Target | 'unknown', FuzzWebhook>>;
+export type FuzzWebhooks = Readonly<Record<Target | 'unknown', FuzzWebhook>> & {
+  /** The paths of the webhooks of known senders, by provider. */
+  readonly senders: ReadonlyMap<string, string>;
+};
 
 /** The header that tells which request a stored call is of. */
 export const NUMBER_HEADER = 'x-fuzz';
@@ -42,6 +52,19 @@ export function renderCall(spec: CallSpec, n: number, webhooks: FuzzWebhooks, ex
 export function renderOther(spec: OtherSpec): Buffer {
   const lines = [`${spec.method} ${spec.target} HTTP/1.1`, 'Host: localhost', ...spec.noise, '', ''];
   return Buffer.from(lines.join('\r\n'), 'latin1');
+}
+
+export function renderSender(spec: SenderSpec, { senders }: FuzzWebhooks): Buffer {
+  const head = [
+    `${spec.method} ${senders.get(spec.provider)!}${spec.query} HTTP/1.1`,
+    'Host: localhost',
+    `Content-Type: ${spec.contentType}`,
+    `Content-Length: ${spec.body.length}`,
+    ...spec.lines,
+    '',
+    '',
+  ];
+  return Buffer.concat([Buffer.from(head.join('\r\n'), 'latin1'), spec.body]);
 }
 
 /** The bytes of a call with its damage done. */

@@ -60,7 +60,21 @@ export interface BrokenSpec {
     | { readonly type: 'noise'; readonly bytes: Uint8Array };
 }
 
-export type RequestSpec = CallSpec | OtherSpec | BrokenSpec;
+/** A request to the webhook of a known sender, in well-formed HTTP and never rightly signed. */
+export interface SenderSpec {
+  readonly kind: 'sender';
+  readonly provider: string;
+  readonly method: string;
+  readonly query: string;
+  readonly contentType: string;
+  readonly lines: readonly string[];
+  readonly body: Uint8Array;
+}
+
+export type RequestSpec = CallSpec | OtherSpec | SenderSpec | BrokenSpec;
+
+/** Refused, by its method too; 200 is for those who only ask whether an address is there, as two senders do unsigned. */
+export const SENDER_STATUSES: readonly number[] = [200, 401, 405];
 
 /** The one status that the contract gives for a call, the first rule that it breaks; several when bytes are random. */
 export function statusesOf(spec: CallSpec): readonly number[] {

@@ -9,6 +9,7 @@ import {
   type RequestSpec,
   type Transfer,
 } from './request-spec.js';
+import { senderSpec } from './sender-requests.js';
 
 const text = (...choices: string[]): fc.Arbitrary<string> => fc.constantFrom(...choices);
 const rarely = <T>(usual: T, other: fc.Arbitrary<T>, weight = 12): fc.Arbitrary<T> =>
@@ -264,9 +265,18 @@ function withoutUpgrade(spec: CallSpec): CallSpec {
   return { ...spec, noise: spec.noise.filter((line) => !line.startsWith('Upgrade:')) };
 }
 
-/** Requests of every kind, most of them calls. */
-export const requestSpec: fc.Arbitrary<RequestSpec> = fc.oneof(
-  { weight: 16, arbitrary: call },
-  { weight: 2, arbitrary: other },
-  { weight: 3, arbitrary: fc.record({ kind: fc.constant('broken' as const), call: call.map(withoutUpgrade), damage }) },
-);
+/**
+ * Requests of every kind, most of them calls.
+ *
+ * @param providers senders that have a webhook.
+ */
+export const requestSpec = (providers: readonly string[]): fc.Arbitrary<RequestSpec> =>
+  fc.oneof(
+    { weight: 3, arbitrary: senderSpec(providers) },
+    { weight: 16, arbitrary: call },
+    { weight: 2, arbitrary: other },
+    {
+      weight: 3,
+      arbitrary: fc.record({ kind: fc.constant('broken' as const), call: call.map(withoutUpgrade), damage }),
+    },
+  );

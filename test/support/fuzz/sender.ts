@@ -1,7 +1,7 @@
 import { RawConnection, type WireAnswer } from '../raw-connection.js';
 import { BODY_CANARY } from './json-bodies.js';
-import { renderBroken, renderCall, renderOther, type FuzzWebhooks } from './render.js';
-import { type BrokenSpec, CANARY, type RequestSpec, statusesOf } from './request-spec.js';
+import { renderBroken, renderCall, renderOther, renderSender, type FuzzWebhooks } from './render.js';
+import { type BrokenSpec, CANARY, type RequestSpec, SENDER_STATUSES, statusesOf } from './request-spec.js';
 
 /** What the gateway may answer to anything that a caller can send: the contract's table, and nothing of the 5xx. */
 const DOCUMENTED = [200, 202, 303, 400, 401, 403, 404, 405, 408, 413, 415, 422, 429, 431];
@@ -57,7 +57,7 @@ export class FuzzSender {
         await this.#sendBroken(this.#connection, spec, n);
         return;
       }
-      this.#connection.send(spec.kind === 'call' ? renderCall(spec, n, this.#webhooks) : renderOther(spec));
+      this.#connection.send(this.#render(spec, n));
       this.#pending.push({ n, spec });
       if (!mayPipeline(spec) || this.#pending.length >= PIPELINE_MAX) await this.drain();
     } catch (error) {
@@ -69,10 +69,10 @@ export class FuzzSender {
   /** Reads the answers to all that was sent. */
   async drain(): Promise<void> {
     for (const { n, spec } of this.#pending.splice(0)) {
-      const answer = await this.#connection?.next(spec.kind === 'other' ? spec.method : 'POST');
+      const answer = await this.#connection?.next(spec.kind === 'call' ? 'POST' : spec.method);
       if (answer === undefined) throw new Error(`No answer to ${describe(spec)}`);
       if (spec.kind === 'call') this.#record.answered.set(n, answer.status);
-      this.#note(answer, spec, spec.kind === 'call' ? statusesOf(spec) : spec.statuses);
+      this.#note(answer, spec, expectedStatuses(spec));
       if (answer.headers.get('connection') === 'close') this.#drop();
     }
   }
@@ -127,14 +127,23 @@ export class FuzzSender {
       else if (type === 'application/problem+json' && members['status'] !== status)
         fault('The problem has another status');
       if (status < 300 && typeof members?.['callId'] === 'string') this.#record.acknowledged.add(members['callId']);
-    } else if (spec.kind !== 'other' || (status >= 400 && !spec.target.startsWith('/login'))) {
+    } else if (
+      spec.kind === 'sender'
+        ? status !== 200
+        : spec.kind !== 'other' || (status >= 400 && !spec.target.startsWith('/login'))
+    ) {
       if (!isHead) fault('The answer is no JSON');
     }
     const said = JSON.stringify([...headers, body]);
-    const { target } = spec.kind === 'broken' ? spec.call : spec;
+    const target = spec.kind === 'broken' ? spec.call.target : spec.kind === 'sender' ? undefined : spec.target;
     // A sync answer is what the worker makes of the body, and the worker echoes.
     if (said.includes(CANARY) || (target !== 'sync' && said.includes(BODY_CANARY)))
       fault('The answer says what was sent');
+  }
+
+  #render(spec: Pending['spec'], n: number): Buffer {
+    if (spec.kind === 'call') return renderCall(spec, n, this.#webhooks);
+    return spec.kind === 'other' ? renderOther(spec) : renderSender(spec, this.#webhooks);
   }
 
   #drop(): void {
@@ -149,6 +158,11 @@ function mayPipeline(spec: RequestSpec): boolean {
   return spec.kind === 'call' && spec.pipelined && !spec.noise.some((line) => line.startsWith('Upgrade:'));
 }
 
+function expectedStatuses(spec: Pending['spec']): readonly number[] {
+  if (spec.kind === 'call') return statusesOf(spec);
+  return spec.kind === 'other' ? spec.statuses : SENDER_STATUSES;
+}
+
 function parsed(body: string): Record<string, unknown> | undefined {
   try {
     const value: unknown = JSON.parse(body);
@@ -160,6 +174,7 @@ function parsed(body: string): Record<string, unknown> | undefined {
 
 function describe(spec: RequestSpec): string {
   const { body, ...rest } = spec.kind === 'broken' ? spec.call : { body: undefined, ...spec };
+  const bytes = body instanceof Uint8Array ? body : body?.bytes;
   const damage = spec.kind === 'broken' ? spec.damage : undefined;
-  return JSON.stringify({ damage, body: body && Buffer.from(body.bytes).toString('latin1'), ...rest }).slice(0, 2_000);
+  return JSON.stringify({ damage, body: bytes && Buffer.from(bytes).toString('latin1'), ...rest }).slice(0, 2_000);
 }
