@@ -32,6 +32,39 @@ export async function readCallExecutions(sql: Sql, callId: string): Promise<Exec
   return rows.map(toExecutionView);
 }
 
+/** Reads executions by id in one statement, for a data loader; those that are gone are not in the map. */
+export async function readExecutionsByIds(sql: Sql, ids: readonly string[]): Promise<Map<string, ExecutionView>> {
+  const { rows } = await sql.query<ExecutionRow>({
+    name: 'read-executions-by-ids',
+    text: `select ${EXECUTION_COLUMNS} from executions where id = any($1::uuid[])`,
+    values: [ids],
+  });
+  return new Map(rows.map((row) => [row.id, toExecutionView(row)]));
+}
+
+const OF_CALLS = `
+  select e.* from unnest($1::uuid[], $2::uuid[], $3::uuid[]) as c(id, first_id, last_id) cross join lateral (
+    select ${EXECUTION_COLUMNS} from executions
+    where id between c.first_id and c.last_id and call_id = c.id order by position
+  ) e`;
+
+/** Reads the executions of each of some calls in one statement, each call's in the order of its webhook's workers. */
+export async function readExecutionsOfCalls(
+  sql: Sql,
+  callIds: readonly string[],
+): Promise<ReadonlyMap<string, readonly ExecutionView[]>> {
+  const ranges = callIds.map(millisecondRange);
+  const { rows } = await sql.query<ExecutionRow>({
+    name: 'read-executions-of-calls',
+    text: OF_CALLS,
+    values: [callIds, ranges.map(({ firstId }) => firstId), ranges.map(({ lastId }) => lastId)],
+  });
+  const views = Map.groupBy(rows.map(toExecutionView), ({ callId }) => callId);
+  for (const ofCall of views.values()) ofCall.sort((a, b) => a.position - b.position);
+  return views;
+}
+
+/** Makes a view of a row. */
 export function toExecutionView(row: ExecutionRow): ExecutionView {
   return { ...row, result: row.result === null ? null : asJsonText(row.result) };
 }

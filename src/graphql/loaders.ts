@@ -8,14 +8,9 @@ import { type CallStatistics, readStatisticsByWebhook } from '../calls/statistic
 import type { Database } from '../db/database.js';
 import type { KeysetPage, KeysetRequest } from '../db/keyset.js';
 import type { ExecutionView } from '../executions/execution-view.js';
-import { readEventsOfExecutions } from '../executions/read-events-of-executions.js';
-import type { ExecutionEventView } from '../executions/read-events.js';
-import {
-  countExecutionsOfWorkers,
-  listExecutionsOfWorkers,
-  readExecutionsByIds,
-  readExecutionsOfCalls,
-} from '../executions/read-executions-for.js';
+import { countExecutionsOfWorkers, listExecutionsOfWorkers } from '../executions/list-executions-of-workers.js';
+import { type ExecutionEventView, readEventsOfExecutions } from '../executions/read-events.js';
+import { readExecutionsByIds, readExecutionsOfCalls } from '../executions/read-executions.js';
 import type { Clock } from '../lib/clock.js';
 import { readWebhooks } from '../webhooks/manage/read-webhooks.js';
 import type { WebhookView } from '../webhooks/manage/webhook-view.js';
