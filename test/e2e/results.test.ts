@@ -15,6 +15,7 @@ import {
   type WebhookInput,
 } from '../support/gateway-process.js';
 import { pollUntil } from '../support/poll-until.js';
+import { postCall } from '../support/post-call.js';
 import { parseEvents, StreamReader } from '../support/sse.js';
 import { openTcpProxy } from '../support/tcp-proxy.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
@@ -46,29 +47,14 @@ afterAll(async () => {
 const create = (input: WebhookInput = {}): Promise<CreatedWebhook> =>
   createWebhook(front, { authentication: { method: 'SECRET_HEADER' }, ...input });
 
-interface Answer {
-  readonly status: number;
-  readonly headers: Headers;
-  readonly body: {
-    readonly executionMode: string;
-    readonly callId: string;
-    readonly status: string;
-    readonly results: readonly { readonly executionId: string; readonly result?: unknown }[];
-  };
+interface AnswerBody {
+  readonly executionMode: string;
+  readonly callId: string;
+  readonly status: string;
+  readonly results: readonly { readonly executionId: string; readonly result?: unknown }[];
 }
 
-async function post(
-  { url, secret }: CreatedWebhook,
-  body: string,
-  headers: Readonly<Record<string, string>> = {},
-): Promise<Answer> {
-  const response = await fetch(url, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json', 'x-webhook-secret': secret, ...headers },
-    body,
-  });
-  return { status: response.status, headers: response.headers, body: (await response.json()) as Answer['body'] };
-}
+const post = postCall<AnswerBody>;
 
 async function readExecution(id: string, headers: Record<string, string> = {}): Promise<{ status: string }> {
   const response = await fetch(`${front.url}/api/v1/executions/${id}`, {

@@ -8,6 +8,7 @@ import {
   type WebhookInput,
 } from '../support/gateway-process.js';
 import { pollUntil } from '../support/poll-until.js';
+import { postCall } from '../support/post-call.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
 
 let database: TestDatabase;
@@ -28,35 +29,20 @@ afterAll(async () => {
 const create = (input: WebhookInput = {}): Promise<CreatedWebhook> =>
   createWebhook(gateway, { authentication: { method: 'SECRET_HEADER' }, ...input });
 
-interface Answer {
-  readonly status: number;
-  readonly headers: Headers;
-  readonly body: {
-    success: boolean;
-    webhookId: string;
-    callId?: string;
-    timestamp: string;
-    executionMode?: string;
-    code?: string;
-    policy?: string;
-    error?: string;
-    errors?: { pointer: string }[];
-    results?: { workerId: string; executionId: string; success: boolean; result?: unknown; error?: string }[];
-  };
+interface AnswerBody {
+  success: boolean;
+  webhookId: string;
+  callId?: string;
+  timestamp: string;
+  executionMode?: string;
+  code?: string;
+  policy?: string;
+  error?: string;
+  errors?: { pointer: string }[];
+  results?: { workerId: string; executionId: string; success: boolean; result?: unknown; error?: string }[];
 }
 
-async function post(
-  webhook: CreatedWebhook,
-  body: string,
-  headers: Readonly<Record<string, string>> = {},
-): Promise<Answer> {
-  const response = await fetch(webhook.url, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json', 'x-webhook-secret': webhook.secret, ...headers },
-    body,
-  });
-  return { status: response.status, headers: response.headers, body: (await response.json()) as Answer['body'] };
-}
+const post = postCall<AnswerBody>;
 
 describe('a call is answered', () => {
   it('200 when every worker succeeded, with their results in the given order', async () => {
@@ -248,7 +234,7 @@ describe('the five methods', () => {
     ['API_KEY', { headerPrefix: 'Key ' }, 'X-API-Key', 'Key '],
   ])('%s with %j', async (method, names, header, prefix) => {
     const webhook = await create({ authentication: { method, ...names } });
-    const withSecret = (secret: string): Promise<Answer> =>
+    const withSecret = (secret: string): ReturnType<typeof post> =>
       post({ ...webhook, secret: '' }, '{}', { [header.toLowerCase()]: prefix + secret });
     expect((await withSecret(webhook.secret)).status).toBe(202);
     expect((await withSecret(`${webhook.secret}x`)).status).toBe(401);
