@@ -15,10 +15,20 @@ describe('planAnswer', () => {
       ['respond-async'],
       { executionMode: 'ASYNC', waitMs: 0, preferenceApplied: 'respond-async' },
     ],
-    ['a wait for an async one', async, ['wait=7'], { executionMode: 'SYNC', waitMs: 7_000, preferenceApplied: 'wait=7' }],
+    [
+      'a wait for an async one',
+      async,
+      ['wait=7'],
+      { executionMode: 'SYNC', waitMs: 7_000, preferenceApplied: 'wait=7' },
+    ],
     ['a shorter wait', sync, ['wait=1'], { executionMode: 'SYNC', waitMs: 1_000, preferenceApplied: 'wait=1' }],
     ['a longer wait', sync, ['wait=40'], { executionMode: 'SYNC', waitMs: 40_000, preferenceApplied: 'wait=40' }],
-    ['a wait that is capped', sync, ['wait=61'], { executionMode: 'SYNC', waitMs: 60_000, preferenceApplied: 'wait=60' }],
+    [
+      'a wait that is capped',
+      sync,
+      ['wait=61'],
+      { executionMode: 'SYNC', waitMs: 60_000, preferenceApplied: 'wait=60' },
+    ],
     ['no wait', sync, ['wait=0'], { executionMode: 'ASYNC', waitMs: 0, preferenceApplied: 'wait=0' }],
     [
       'both, over two headers',
@@ -28,7 +38,13 @@ describe('planAnswer', () => {
     ],
     ['what nobody here knows', sync, ['return=minimal'], { executionMode: 'SYNC', waitMs: 25_000 }],
   ] as const)('plans for %s', (_, webhook, prefer, expected) => {
-    expect(planAnswer(webhook, prefer.flatMap((value) => ['Prefer', value]), options)).toEqual(expected);
+    expect(
+      planAnswer(
+        webhook,
+        prefer.flatMap((value) => ['Prefer', value]),
+        options,
+      ),
+    ).toEqual(expected);
   });
 
   it('never makes the cap shorter than the time of the webhook itself', () => {
