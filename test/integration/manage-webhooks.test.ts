@@ -317,8 +317,8 @@ describe('the ingress', () => {
     const hub = new EventHub();
     const listener = new EventListener({ url: fixture.url, hub, log: fixture.log });
     await listener.start();
-    const { database, keyring } = fixture;
-    const cache = new WebhookCache({ sql: database.pool, hub, keyring, listening: () => listener.listening });
+    const { database, keyring, clock } = fixture;
+    const cache = new WebhookCache({ sql: database.pool, hub, keyring, clock, listening: () => listener.listening });
     const heard = hub.subscribe([topics.webhooks]);
     const next = heard[Symbol.asyncIterator]();
     try {
