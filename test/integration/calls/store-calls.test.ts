@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
-import { type CallToStore, storeCalls } from '../../src/calls/store-calls.js';
-import { isDataFault } from '../../src/db/data-fault.js';
-import { newRandomUuid, newUuidV7 } from '../../src/lib/ids.js';
-import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
+import { type CallToStore, storeCalls } from '../../../src/calls/store-calls.js';
+import { isDataFault } from '../../../src/db/data-fault.js';
+import { newRandomUuid, newUuidV7 } from '../../../src/lib/ids.js';
+import { createTestDatabase, type TestDatabase } from '../../support/test-database.js';
 
 let database: TestDatabase;
 let pool: pg.Pool;
