@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { AppError } from './errors.js';
 import { LOG_LEVELS } from './lib/logger.js';
 
+/** What a process can do: take calls, answer the admin API, run executions. */
 export const ROLES = ['ingress', 'admin', 'runner'] as const;
 export type Role = (typeof ROLES)[number];
 

@@ -1,5 +1,6 @@
 import { defineEntity, p, type InferEntity } from '@mikro-orm/core';
 
+/** From the one that may do most to the one that may do least. */
 export const USER_ROLES = ['owner', 'admin', 'editor', 'operator', 'viewer'] as const;
 export type UserRole = (typeof USER_ROLES)[number];
 

@@ -31,6 +31,7 @@ export const PERMISSIONS = {
 /** A permission, and a scope of an API token: the two are the same names. */
 export type Permission = keyof typeof PERMISSIONS;
 
+/** Whether a text, such as a scope that somebody asks for, is the name of a permission. */
 export function isPermission(text: string): text is Permission {
   return Object.hasOwn(PERMISSIONS, text);
 }

@@ -12,6 +12,7 @@ const BUCKET_MAX = 127;
 /** The bucket of calls that have no duration yet. */
 export const NO_DURATION_BUCKET = -1;
 
+/** The bucket of a duration in milliseconds. */
 export function durationBucket(durationMs: number): number {
   if (durationMs < 1) return 0;
   return Math.min(BUCKET_MAX, 1 + Math.floor(Math.log2(durationMs) * BUCKETS_PER_OCTAVE));

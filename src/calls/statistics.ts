@@ -5,6 +5,7 @@ import { CALL_OUTCOMES, type CallOutcome } from './call.entity.js';
 import { NO_DURATION_BUCKET } from './duration-buckets.js';
 import { Histogram } from './histogram.js';
 
+/** How long a bucket of the statistics can be. */
 export const STATISTICS_INTERVALS = ['MINUTE', 'HOUR', 'DAY'] as const;
 export type StatisticsInterval = (typeof STATISTICS_INTERVALS)[number];
 

@@ -37,4 +37,5 @@ export function canMove(from: ExecutionStatus, to: ExecutionStatus): boolean {
   return MOVES[from].includes(to);
 }
 
+/** The states that never change again. */
 export const TERMINAL_STATUSES: readonly ExecutionStatus[] = EXECUTION_STATUSES.filter(isTerminal);

@@ -8,6 +8,7 @@ export interface EventStreamTimes {
   readonly stuckMs: number;
 }
 
+/** The times in force; tests give shorter ones. */
 export const EVENT_STREAM_TIMES: EventStreamTimes = { heartbeatMs: 15_000, stuckMs: 30_000 };
 
 /** After how long a client should connect again, in milliseconds. */

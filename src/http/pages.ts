@@ -18,6 +18,7 @@ export function loginPage(token: string): string {
   );
 }
 
+/** For a link that was used, has expired or was cut short; it tells none from another. */
 export function loginFailedPage(): string {
   return page(
     'This link does not work any more',

@@ -45,6 +45,7 @@ const STATUS_OF: Readonly<Record<ErrorCode, number>> = {
   ENCRYPTION_KEY_INVALID: 500,
 };
 
+/** RFC 9457, 3. */
 export const PROBLEM_JSON = 'application/problem+json';
 
 /** What a problem response says, beyond what its code says. */

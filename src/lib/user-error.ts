@@ -13,10 +13,12 @@ export type Outcome<T> =
   | { readonly ok: true; readonly value: T }
   | { readonly ok: false; readonly userErrors: readonly UserError[] };
 
+/** The outcome of a use case that did what it was asked. */
 export function succeeded<T>(value: T): Outcome<T> {
   return { ok: true, value };
 }
 
+/** The outcome of a use case that changed nothing, with all that is to be mended. */
 export function refused(...userErrors: readonly UserError[]): Outcome<never> {
   return { ok: false, userErrors };
 }

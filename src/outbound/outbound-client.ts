@@ -10,6 +10,7 @@ export interface OutboundClientOptions {
   readonly resolve?: Resolve;
 }
 
+/** What an HTTP worker may send. */
 export const OUTBOUND_METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const;
 export type OutboundMethod = (typeof OUTBOUND_METHODS)[number];
 

@@ -18,6 +18,7 @@ export function runnerHost(): string {
 /** The runners of this process, so that one that starts later doesn't take its neighbour for a dead predecessor. */
 const liveRunnerIds = new Set<string>();
 
+/** Whether a runner lives in this process. */
 export function isRunnerOfThisProcess(runnerId: string): boolean {
   return liveRunnerIds.has(runnerId);
 }

@@ -29,6 +29,7 @@ export function sealedFor(secret: { readonly id: string; readonly version: numbe
   return { table: 'webhook_secrets', row: secret.id, version: secret.version };
 }
 
+/** Opens a version. @throws AppError ENCRYPTION_KEY_INVALID. */
 export function openSecret(keyring: Keyring, row: SecretVersion): string {
   return keyring.open(row.sealed, sealedFor(row)).toString('utf8');
 }
@@ -75,6 +76,7 @@ export async function readSecretVersions(em: EntityManager, webhookId: string): 
   return await em.find(SecretVersionEntity, { webhookId }, { orderBy: { version: 'desc' } });
 }
 
+/** A version as `plan-rotation.ts` reckons with it. */
 export function rotatable(row: SecretVersion): RotatableSecret {
   const { id, version, expiresAt, revokedAt } = row;
   return { id, version, expiresAtMs: expiresAt?.getTime() ?? null, revoked: (revokedAt ?? null) !== null };

@@ -10,6 +10,7 @@ export interface EmbeddedPostgresLimits {
   readonly quitMs: number;
 }
 
+/** Long enough for a slow disk; tests give shorter ones. */
 export const DEFAULT_LIMITS: EmbeddedPostgresLimits = {
   startMs: 300_000,
   connectMs: 10_000,

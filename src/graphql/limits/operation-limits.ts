@@ -6,4 +6,5 @@ export interface OperationLimits extends DocumentLimits {
   readonly costMax: number;
 }
 
+/** The limits in force. */
 export const OPERATION_LIMITS: OperationLimits = { ...DOCUMENT_LIMITS, costMax: COST_MAX };

@@ -47,6 +47,7 @@ const RESERVED_HEADERS = new Set([
   'x-real-ip',
 ]);
 
+/** What is wrong with the time that a sync call may wait, in milliseconds; `null` is the default. */
 export function syncTimeoutFaults(syncTimeoutMs: number | null): readonly UserError[] {
   if (syncTimeoutMs === null) return [];
   if (Number.isInteger(syncTimeoutMs) && syncTimeoutMs >= 1 && syncTimeoutMs <= SYNC_TIMEOUT_MS_MAX) return [];

@@ -52,14 +52,17 @@ const URL_CHARACTERS_MAX = 2_048;
 /** Standard Webhooks asks for 24 to 64 bytes (specification, "Signature scheme"). */
 const SECRET_BYTES = { least: 24, most: 64, made: 32 };
 
+/** The method of a definition. */
 export const httpMethod = z.enum(OUTBOUND_METHODS).default('POST');
 
+/** Where a definition leads, in its normal form. Whether the address is allowed is found out at the connection. */
 export const httpUrl = z
   .string()
   .max(URL_CHARACTERS_MAX)
   .refine((text) => parseOutboundUrl(text) !== undefined, 'must be an http or https URL without user name and password')
   .transform((text) => new URL(text).href);
 
+/** Headers that a definition adds to each request; names that only the client may set are refused. */
 export const httpHeaders = z
   .record(z.string(), z.string().max(HEADER_VALUE_CHARACTERS_MAX))
   .superRefine((headers, context) => {
@@ -74,6 +77,7 @@ export const httpHeaders = z
     }
   });
 
+/** A secret in the form of Standard Webhooks. */
 export const signingSecret = z.string().refine(isSigningSecret, {
   message: `must be "whsec_" and the base64 of ${SECRET_BYTES.least} to ${SECRET_BYTES.most} bytes`,
 });
