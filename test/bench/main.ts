@@ -3,7 +3,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ADMIN_TOKEN, createWebhook, type GatewayProcess, startGatewayProcess } from '../support/gateway-process.ts';
-import { load, orderEvent } from './load.ts';
+import { cpuTimeUs, postgresPids } from './cpu-time.ts';
+import { load, type LoadResult, orderEvent } from './load.ts';
 
 /**
  * Two figures, each from real processes:
@@ -24,7 +25,10 @@ const median = (numbers: readonly number[]): number =>
 const perSecond = (n: number): string => `${Math.round(n).toLocaleString('en')}/s`;
 
 /** Runs `work` against a gateway of its own on an embedded PostgreSQL in an empty folder, without rate limits. */
-async function withGateway(roles: string, work: (gateway: GatewayProcess) => Promise<void>): Promise<void> {
+async function withGateway(
+  roles: string,
+  work: (gateway: GatewayProcess, dataDir: string) => Promise<void>,
+): Promise<void> {
   const dataDir = await mkdtemp(join(tmpdir(), 'workhook-bench-'));
   try {
     const gateway = await startGatewayProcess({
@@ -39,7 +43,7 @@ async function withGateway(roles: string, work: (gateway: GatewayProcess) => Pro
       },
     });
     try {
-      await work(gateway);
+      await work(gateway, dataDir);
     } finally {
       await gateway.end('SIGTERM');
     }
@@ -48,15 +52,31 @@ async function withGateway(roles: string, work: (gateway: GatewayProcess) => Pro
   }
 }
 
-async function startBareServer(): Promise<{ url: string; stop: () => void }> {
+async function startBareServer(): Promise<{ url: string; pid: number; stop: () => void }> {
   const child = spawn(process.execPath, ['test/bench/bare-server.ts'], { stdio: ['ignore', 'pipe', 'inherit'] });
   const url = await new Promise<string>((resolve) =>
     child.stdout.once('data', (line: Buffer) => resolve(line.toString().trim())),
   );
-  return { url, stop: () => child.kill('SIGTERM') };
+  return { url, pid: child.pid!, stop: () => child.kill('SIGTERM') };
 }
 
-async function benchAccepts(gateway: GatewayProcess): Promise<void> {
+interface CpuTime {
+  readonly gatewayUs: number;
+  readonly postgresUs: number;
+  readonly bareUs: number;
+}
+
+/** Runs a load and gives, behind its result, the CPU time a call of each group of processes, in microseconds. */
+async function measured(
+  groups: readonly (readonly number[])[],
+  run: () => Promise<LoadResult>,
+): Promise<[LoadResult, ...number[]]> {
+  const before = groups.map(cpuTimeUs);
+  const result = await run();
+  return [result, ...groups.map((pids, i) => (cpuTimeUs(pids) - before[i]!) / result.answers)];
+}
+
+async function benchAccepts(gateway: GatewayProcess, dataDir: string): Promise<void> {
   const bare = await startBareServer();
   try {
     const webhook = await createWebhook(gateway);
@@ -66,19 +86,27 @@ async function benchAccepts(gateway: GatewayProcess): Promise<void> {
     await load(bareUrl, webhook.secret, { seconds: 2 });
     const ratios: number[] = [];
     const accepts: number[] = [];
+    const cpu: CpuTime[] = [];
+    const postgres = postgresPids(dataDir);
     for (let round = 1; round <= rounds; round += 1) {
-      const ours = await load(gatewayUrl, webhook.secret, { seconds });
-      const theirs = await load(bareUrl, webhook.secret, { seconds });
+      const [ours, gatewayUs, postgresUs] = await measured([[gateway.pid], postgres], () =>
+        load(gatewayUrl, webhook.secret, { seconds }),
+      );
+      const [theirs, bareUs] = await measured([[bare.pid]], () => load(bareUrl, webhook.secret, { seconds }));
       const ratio = ours.perSecond / theirs.perSecond;
       ratios.push(ratio);
       accepts.push(ours.perSecond);
+      cpu.push({ gatewayUs: gatewayUs!, postgresUs: postgresUs!, bareUs: bareUs! });
       console.log(
         `round ${round}: accepts ${perSecond(ours.perSecond)} (p50 ${ours.p50Ms} ms, p99 ${ours.p99Ms} ms), ` +
           `bare ${perSecond(theirs.perSecond)}, ratio ${ratio.toFixed(2)}`,
       );
     }
+    const us = (of: (time: CpuTime) => number): string => `${Math.round(median(cpu.map(of)))} µs`;
     console.log(
-      `accepts: median ${perSecond(median(accepts))}, median ratio to bare node:http ${median(ratios).toFixed(2)}`,
+      `accepts: median ${perSecond(median(accepts))}, median ratio to bare node:http ${median(ratios).toFixed(2)}\n` +
+        `CPU a call: gateway ${us((time) => time.gatewayUs)}, PostgreSQL ${us((time) => time.postgresUs)}, ` +
+        `bare node:http ${us((time) => time.bareUs)}`,
     );
   } finally {
     bare.stop();
