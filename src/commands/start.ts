@@ -7,6 +7,12 @@ import { resolveForOperatorModules } from '../workers/code/module-resolution.js'
 const EXIT_CODES = { SIGINT: 130, SIGTERM: 143 } as const;
 
 /**
+ * A second signal within this time is the first one once more: npm passes on the Ctrl-C that the terminal has already
+ * sent to every process.
+ */
+const SAME_SIGNAL_MS = 1_000;
+
+/**
  * Runs the gateway until SIGINT or SIGTERM, then drains. A second signal ends the process at once; what was accepted is
  * stored either way.
  *
@@ -16,20 +22,23 @@ export async function startCommand(config: Config): Promise<number> {
   const log = createLogger(config.logLevel);
   resolveForOperatorModules();
   const stopped = Promise.withResolvers<number>();
-  let stopping = false;
+  let stoppingSinceMs: number | undefined;
   const stop = (exitCode: number): void => {
-    stopping = true;
+    stoppingSinceMs ??= performance.now();
     stopped.resolve(exitCode);
   };
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.on(signal, () => {
-      if (stopping) process.exit(EXIT_CODES[signal]);
-      log.info({ signal }, 'stopping');
-      stop(0);
+      if (stoppingSinceMs === undefined) {
+        log.info({ signal }, 'stopping');
+        stop(0);
+      } else if (performance.now() - stoppingSinceMs > SAME_SIGNAL_MS) {
+        process.exit(EXIT_CODES[signal]);
+      }
     });
   }
   const app = await startApp({ config, log, onFatal: () => stop(1) });
-  if (!stopping) console.log(app.welcome);
+  if (stoppingSinceMs === undefined) console.log(app.welcome);
   const exitCode = await stopped.promise;
   await app.close();
   log.info('stopped');

@@ -1,8 +1,10 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import {
@@ -95,6 +97,31 @@ describe('the first start, with nothing configured', () => {
     expect(await (await start()).end('SIGINT')).toBe(0);
     expect(await (await start()).end('SIGTERM')).toBe(0);
     gateway = undefined;
+  });
+
+  it('takes a Ctrl-C that npm passes on a second time for one', async () => {
+    const process = await start();
+    const ends = [process.end('SIGINT'), process.end('SIGINT')];
+    expect(await Promise.all(ends)).toEqual([0, 0]);
+    gateway = undefined;
+  });
+
+  it('ends with npm when a supervisor stops npm', async () => {
+    const npm = spawn('npm', ['start'], {
+      env: { PATH: process.env['PATH'], HOME: process.env['HOME'], DATA_DIR: dataDir, PORT: '0', LOG_LEVEL: 'info' },
+      stdio: ['ignore', 'ignore', 'pipe'],
+      cwd: fileURLToPath(new URL('../..', import.meta.url)),
+    });
+    let logged = '';
+    npm.stderr.on('data', (chunk: Buffer) => (logged += chunk.toString()));
+    const { pid } = await pollUntil('readiness', () => {
+      const line = logged.split('\n').find((text) => text.includes('"msg":"ready"'));
+      return Promise.resolve(line === undefined ? undefined : (JSON.parse(line) as { pid: number }));
+    });
+    npm.kill('SIGTERM');
+    await once(npm.stderr, 'close'); // the gateway holds the other end, too
+    expect(logged).toContain('"msg":"stopped"');
+    expect(() => process.kill(pid, 0)).toThrow('ESRCH');
   });
 });
 
