@@ -31,7 +31,7 @@ const REQUEST_ID = /^[A-Za-z0-9._-]{1,128}$/;
 export function requestFactsReader(trustedProxies: readonly string[]): ReadRequestFacts {
   const networks = trustedProxies.map(parseNetwork);
   const isTrusted = (address: string): boolean => {
-    if (networks.length === 0 || isIP(address) === 0) return false;
+    if (networks.length === 0 || !isAddress(address)) return false;
     const parsed = ipaddr.process(address);
     return networks.some(([network, bits]) => network.kind() === parsed.kind() && parsed.match([network, bits]));
   };
@@ -64,7 +64,7 @@ function clientAddress(peer: string, forwardedFor: readonly string[], isTrusted:
   let client = peer;
   for (const entry of forwardedFor.toReversed()) {
     const address = withoutPort(entry);
-    if (isIP(address) === 0) return client;
+    if (!isAddress(address)) return client;
     client = plainAddress(address);
     if (!isTrusted(client)) return client;
   }
@@ -78,7 +78,15 @@ function withoutPort(entry: string): string {
 
 function plainAddress(address: string): string {
   if (!address.includes(':')) return address;
-  return isIP(address) === 0 ? address : ipaddr.process(address).toString();
+  return isAddress(address) ? ipaddr.process(address).toString() : address;
+}
+
+/**
+ * Both are asked: ipaddr.js also takes the old forms (`10.1`, `0x7f.1`), which nobody means, and throws at zones that
+ * Node takes (`fe80::1%br-0`).
+ */
+function isAddress(text: string): boolean {
+  return isIP(text) !== 0 && ipaddr.isValid(text);
 }
 
 function listOf(header: string | readonly string[] | undefined): string[] {
@@ -97,11 +105,10 @@ function protocolOf(req: IncomingMessage): string {
   return isEncrypted(req) ? 'https' : 'http';
 }
 
-/** `isIP` first: ipaddr.js also takes the old forms (`10.1`, `0x7f.1`), which nobody means. */
 function parseNetwork(text: string): Network {
   const [address = '', prefix] = text.split('/');
   try {
-    if (isIP(address) === 0) throw new Error('not an IP address');
+    if (!isAddress(address)) throw new Error('not an IP address');
     if (prefix !== undefined) return ipaddr.parseCIDR(text);
     const parsed = ipaddr.process(address);
     return [parsed, parsed.kind() === 'ipv4' ? 32 : 128];

@@ -17,6 +17,9 @@ describe('requestFactsReader', () => {
     ['reads IPv6 and mapped IPv4', '::ffff:10.0.0.1', '[2600:0:0::5]:443', '2600::5'],
     ['leaves out a port', '10.0.0.1', '198.51.100.1:5123', '198.51.100.1'],
     ['stops at what is no address', '10.0.0.1', '198.51.100.1, unknown, 10.0.0.2', '10.0.0.2'],
+    ['stops at an address whose zone can not be read', '10.0.0.1', 'fe80::1%eth-0', '10.0.0.1'],
+    ['takes an address with a zone', '10.0.0.1', 'fe80::1%eth0', 'fe80::1%eth0'],
+    ['takes a peer whose zone can not be read as it is', 'fe80::1%br-0', '198.51.100.1', 'fe80::1%br-0'],
     ['ends at the left-most when all are proxies', '10.0.0.1', '10.0.0.3, 10.0.0.2', '10.0.0.3'],
     ['takes the proxy itself without a header', '10.0.0.1', undefined, '10.0.0.1'],
   ])('%s', (_, peer, forwardedFor, sourceIp) => {
