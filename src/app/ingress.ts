@@ -16,6 +16,13 @@ import type { Parts } from './parts.js';
 /** One for the commit in flight, the others to look webhooks up. */
 const ACCEPT_CONNECTIONS = 3;
 
+/**
+ * Bodies in one transaction, in bytes, and bodies that may wait for theirs. PostgreSQL takes no parameter of 1 GiB, and a
+ * full queue of large bodies must not be what ends the process.
+ */
+const ACCEPT_BATCH_BYTES_MAX = 16 * 1_048_576;
+const ACCEPT_QUEUE_BYTES_MAX = 256 * 1_048_576;
+
 /** When a full queue is worth trying again. */
 const OVERLOADED_RETRY_MS = 1_000;
 
@@ -48,6 +55,11 @@ export function buildIngress(stack: AsyncDisposableStack, parts: Parts, publicUr
       commit: (calls) => storeCalls(commits, shard, calls, config.retentionDays),
       batchItemsMax: config.accept.batchMax,
       waitingItemsMax: config.accept.queueMax,
+      bytes: {
+        of: (call) => call.body.length,
+        batchMax: ACCEPT_BATCH_BYTES_MAX,
+        waitingMax: ACCEPT_QUEUE_BYTES_MAX,
+      },
       waitMsMax: config.accept.waitMsMax,
       overloaded: () => new AppError('OVERLOADED', undefined, { retryAfterMs: OVERLOADED_RETRY_MS }),
       isItemFault: isDataFault,

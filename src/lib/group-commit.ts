@@ -7,6 +7,8 @@ export interface GroupCommitOptions<Item, Result> {
   readonly batchItemsMax: number;
   /** The most items that may wait. Past it, `add` refuses at once. */
   readonly waitingItemsMax: number;
+  /** Bounds in bytes beside those in items: for items that can be large. */
+  readonly bytes?: GroupCommitBytes<Item>;
   /** The longest an item waits for its transaction to begin, in milliseconds. */
   readonly waitMsMax: number;
   /** Made when an item is refused: the queue is full, or it waited too long. Nothing of it was written. */
@@ -16,8 +18,17 @@ export interface GroupCommitOptions<Item, Result> {
   readonly clock: Clock;
 }
 
+export interface GroupCommitBytes<Item> {
+  readonly of: (item: Item) => number;
+  /** The most in one transaction. A larger item has one to itself. */
+  readonly batchMax: number;
+  /** The most that may wait. Past it, `add` refuses at once; where nothing waits, any item may. */
+  readonly waitingMax: number;
+}
+
 interface Waiting<Item, Result> {
   readonly item: Item;
+  readonly bytes: number;
   readonly sinceMs: number;
   readonly resolve: (result: Result) => void;
   readonly reject: (error: unknown) => void;
@@ -35,6 +46,7 @@ const nothing = (): void => undefined;
 export class GroupCommit<Item, Result> {
   readonly #options: GroupCommitOptions<Item, Result>;
   readonly #waiting: Waiting<Item, Result>[] = [];
+  #waitingBytes = 0;
   #committing: Promise<void> | undefined;
   #closed = false;
 
@@ -50,9 +62,13 @@ export class GroupCommit<Item, Result> {
   /** Resolves after COMMIT with the item's result; rejects when it was refused or its transaction failed. */
   add(item: Item): Promise<Result> {
     const { waitingItemsMax, clock, overloaded } = this.#options;
-    if (this.#closed || this.#waiting.length >= waitingItemsMax) return Promise.reject(overloaded());
+    const bytes = this.#options.bytes?.of(item) ?? 0;
+    if (this.#closed || this.#waiting.length >= waitingItemsMax || !this.#hasRoomFor(bytes)) {
+      return Promise.reject(overloaded());
+    }
     return new Promise<Result>((resolve, reject) => {
-      this.#waiting.push({ item, sinceMs: clock.monotonicMs(), resolve, reject });
+      this.#waiting.push({ item, bytes, sinceMs: clock.monotonicMs(), resolve, reject });
+      this.#waitingBytes += bytes;
       this.#committing ??= this.#run();
     });
   }
@@ -78,11 +94,29 @@ export class GroupCommit<Item, Result> {
     settle();
   }
 
+  #hasRoomFor(bytes: number): boolean {
+    const bytesMax = this.#options.bytes?.waitingMax ?? Infinity;
+    return this.#waiting.length === 0 || this.#waitingBytes + bytes <= bytesMax;
+  }
+
+  /** How many of those that wait fit into one transaction, at least one. */
+  #batchLength(): number {
+    const { batchItemsMax } = this.#options;
+    const bytesMax = this.#options.bytes?.batchMax ?? Infinity;
+    let bytes = 0;
+    const tooMany = this.#waiting.findIndex((waiting, i) => {
+      bytes += waiting.bytes;
+      return i >= batchItemsMax || (i > 0 && bytes > bytesMax);
+    });
+    return tooMany === -1 ? this.#waiting.length : tooMany;
+  }
+
   #takeBatch(): Waiting<Item, Result>[] {
-    const { batchItemsMax, waitMsMax, clock, overloaded } = this.#options;
+    const { waitMsMax, clock, overloaded } = this.#options;
     const oldestMs = clock.monotonicMs() - waitMsMax;
     const batch: Waiting<Item, Result>[] = [];
-    for (const waiting of this.#waiting.splice(0, batchItemsMax)) {
+    for (const waiting of this.#waiting.splice(0, this.#batchLength())) {
+      this.#waitingBytes -= waiting.bytes;
       if (waiting.sinceMs < oldestMs) waiting.reject(overloaded());
       else batch.push(waiting);
     }

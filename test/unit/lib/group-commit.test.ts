@@ -57,6 +57,35 @@ describe('GroupCommit', () => {
     expect(await Promise.all([first, second])).toEqual(['stored 1', 'stored 2']);
   });
 
+  it('ends a batch where its bytes would be too many, and lets a larger item go alone', async () => {
+    const { groupCommit, batches, gates, nthStart } = setUp({
+      bytes: { of: (n) => n, batchMax: 10, waitingMax: 1_000 },
+    });
+    const all = [4, 6, 1, 50, 2].map((n) => groupCommit.add(n));
+    for (let n = 0; n < 4; n += 1) {
+      await nthStart(n);
+      gates[n]!.resolve();
+    }
+    await Promise.all(all);
+    expect(batches).toEqual([[4, 6], [1], [50], [2]]);
+  });
+
+  it('refuses at once past the bytes of its queue, and counts down what left it', async () => {
+    const { groupCommit, gates, nthStart } = setUp({ bytes: { of: (n) => n, batchMax: 10, waitingMax: 10 } });
+    const first = groupCommit.add(50); // alone, however large
+    await nthStart(0);
+    const second = groupCommit.add(7);
+    await expect(groupCommit.add(4)).rejects.toThrow('overloaded');
+    const third = groupCommit.add(3);
+    gates[0]!.resolve();
+    await nthStart(1);
+    const fourth = groupCommit.add(10);
+    gates[1]!.resolve();
+    await nthStart(2);
+    gates[2]!.resolve();
+    expect(await Promise.all([first, second, third, fourth])).toHaveLength(4);
+  });
+
   it('refuses what waited too long, and writes nothing of it', async () => {
     const { groupCommit, batches, gates, clock, nthStart } = setUp();
     const first = groupCommit.add(1);
