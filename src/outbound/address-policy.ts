@@ -32,7 +32,7 @@ export class AddressPolicy {
 
   /** @param address as a resolver gives it or a URL carries it, without brackets. What is no address is refused. */
   allows(address: string): boolean {
-    if (isIP(address) === 0) return false;
+    if (isIP(address) === 0 || !ipaddr.isValid(address)) return false; // Node takes zones at which the other throws
     const parsed = ipaddr.parse(address);
     if (this.#allowed.some((cidr) => matches(parsed, cidr))) return true;
     return isGlobal(parsed);

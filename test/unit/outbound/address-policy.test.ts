@@ -66,6 +66,7 @@ describe('AddressPolicy', () => {
     ['ORCHID', '2001:20::1'],
     ['segment routing', '5f00::1'],
     ['not handed out', '4000::1'],
+    ['a zone that only Node can read', 'fe80::1%br-0'],
     ['a name', 'localhost'],
     ['a number', '2130706433'],
     ['nothing', ''],
