@@ -24,6 +24,15 @@ const wholeNumber = (least: number, most: number): z.ZodType<number, string> =>
 
 const flag = z.enum(['true', 'false']).transform((text) => text === 'true');
 
+/** Drivers parse in ways of their own, so what is no URL would fail later, and less clearly. */
+function namesDatabase(text: string): boolean {
+  try {
+    return decodeURIComponent(new URL(text).pathname).length > 1;
+  } catch {
+    return false;
+  }
+}
+
 /** Every setting: its name in the environment, its form, its default. The README's table is checked against it by a test. */
 const SETTINGS = z.object({
   NODE_ENV: z.enum(['development', 'production', 'test']).default('development'),
@@ -35,6 +44,10 @@ const SETTINGS = z.object({
   DATABASE_URL: z
     .string()
     .regex(/^postgres(ql)?:\/\//, 'must begin with postgresql://')
+    .refine(
+      namesDatabase,
+      'must be a URL with the name of a database; write # / ? @ : % in a password as %23 and so on',
+    )
     .optional(),
   DATABASE_POOL_SIZE: wholeNumber(4, 500).default(20),
   ENCRYPTION_KEYS: z.string().min(1).optional(),
