@@ -44,6 +44,11 @@ async function main(args: readonly string[]): Promise<number> {
   }
 }
 
+process.on('uncaughtException', (error) => {
+  console.error(`workhook: an error was thrown and nobody caught it: ${describe(error)}`);
+  process.exit(1);
+});
+
 process.on('unhandledRejection', (reason) => {
   // Not the error itself: a driver's error carries values of the statement.
   console.error(`workhook: a promise was rejected and nobody listened: ${describe(reason)}`);

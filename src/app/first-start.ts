@@ -56,9 +56,14 @@ export async function findExampleCommand(
   const id = rows[0]?.id;
   if (id === undefined) return undefined;
   const startup = systemPrincipal(ownerId, 'startup');
-  const [webhook] = await readWebhooks(parts, startup, [id]);
-  const { secret } = await revealSecret(parts, startup, { webhookId: id });
-  return webhook === undefined ? undefined : commandFor(webhook, secret, publicUrl);
+  try {
+    const [webhook] = await readWebhooks(parts, startup, [id]);
+    const { secret } = await revealSecret(parts, startup, { webhookId: id });
+    return webhook === undefined ? undefined : commandFor(webhook, secret, publicUrl);
+  } catch (error) {
+    parts.log.warn({ err: error }, 'the example command cannot be shown'); // somebody deletes it at this moment
+    return undefined;
+  }
 }
 
 function commandFor(webhook: WebhookView, secret: string, publicUrl: string): string {

@@ -2,14 +2,14 @@ import { openBatchPool } from '../db/batch-pool.js';
 import { createExecuteHandler } from '../executions/execute.js';
 import { LeaseDesk } from '../executions/lease-desk.js';
 import { RUN_EXECUTION } from '../queue/enqueue.js';
-import { startQueueRunner } from '../queue/runner.js';
+import { type QueueRunner, startQueueRunner } from '../queue/runner.js';
 import type { Parts } from './parts.js';
 
 /** Lease, finish, heartbeat and rescue, and four for the queue: listening, claiming, completing, failing. */
 const RUNNER_CONNECTIONS = 8;
 
 /** Starts to run executions. */
-export async function buildRunner(stack: AsyncDisposableStack, parts: Parts): Promise<void> {
+export async function buildRunner(stack: AsyncDisposableStack, parts: Parts): Promise<QueueRunner> {
   const { config, log, clock, database, registry, shard } = parts;
   const pool = openBatchPool(database.url, { connectionsMax: RUNNER_CONNECTIONS, joins: 'key', log });
   stack.defer(() => pool.end());
@@ -22,4 +22,5 @@ export async function buildRunner(stack: AsyncDisposableStack, parts: Parts): Pr
     log,
   });
   stack.defer(() => runner.stop(config.shutdownTimeoutMs));
+  return runner;
 }

@@ -76,7 +76,7 @@ async function build(stack: AsyncDisposableStack, { config, log, onFatal }: Star
   const parts: Parts = { ...base, registry: await buildWorkers(stack, base) };
 
   buildMaintenance(stack, parts);
-  if (config.roles.has('runner')) await buildRunner(stack, parts);
+  const runner = config.roles.has('runner') ? await buildRunner(stack, parts) : undefined;
   // The port may be chosen by the system: our URLs are known once the server listens, and not used before.
   let publicUrl = config.publicUrl ?? '';
   const ingress = buildIngress(stack, parts, () => publicUrl);
@@ -90,8 +90,10 @@ async function build(stack: AsyncDisposableStack, { config, log, onFatal }: Star
   stack.defer(async () => {
     draining = true;
     ingress.accept.releaseWaits();
+    const runnerStopped = runner?.stop(config.shutdownTimeoutMs); // takes nothing more from here on
     await admin?.drain();
     await http.close(config.shutdownTimeoutMs);
+    await runnerStopped;
   });
   const url = urlOf(address);
   publicUrl ||= url;

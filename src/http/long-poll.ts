@@ -42,6 +42,7 @@ export async function longPoll<Value>(
   if (grantedMs === 0 || isEnough(found)) return found;
   const hangUp = new AbortController();
   ctx.res.once('close', () => hangUp.abort());
+  if (ctx.res.closed || ctx.res.destroyed) hangUp.abort(); // while the first reading was under way
   return await options.waiters.readUntil({
     topics: heardOf,
     read,
