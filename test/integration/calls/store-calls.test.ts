@@ -122,6 +122,7 @@ describe('storeCalls', () => {
     const error = await storeCalls(pool, 0, calls).catch((caught: unknown) => caught);
     expect(isDataFault(error)).toBe(true);
     expect(await storedBodies(calls)).toEqual(['not stored', 'not stored']);
+    expect(isDataFault(Object.assign(new Error('too large'), { code: '54000' }))).toBe(true);
     expect(isDataFault(Object.assign(new Error('away'), { code: '57P01' }))).toBe(false);
     expect(isDataFault(Object.assign(new Error('refused'), { code: 'ECONNREFUSED' }))).toBe(false);
   });
