@@ -1,4 +1,3 @@
-import { randomInt } from 'node:crypto';
 import fc from 'fast-check';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
@@ -22,7 +21,7 @@ import { TIMED_SENDERS } from '../support/senders/timed.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
 
 /** Both can be set, to go on with the seed of a run that failed or to look longer. */
-const SEED = Number(process.env['FUZZ_SEED'] ?? randomInt(2 ** 31));
+const SEED = Number(process.env['FUZZ_SEED'] ?? 20_261_123);
 const REQUESTS = Number(process.env['FUZZ_REQUESTS'] ?? 45_000);
 
 /** Generated at a time: so many are in memory. */

@@ -240,7 +240,6 @@ const damage: fc.Arbitrary<BrokenSpec['damage']> = fc.oneof(
       'zz\r\n',
       '-1\r\n',
       'fffffffffffffffff\r\n',
-      '\r\n',
       '2\nab\n',
       '1\r\nab\r\n',
       ';a\r\n',
