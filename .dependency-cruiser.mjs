@@ -12,14 +12,15 @@ const GROUND = ['db', 'events'];
 /** @type {Record<string, readonly string[]>} */
 const FEATURES = {
   outbound: [],
+  templates: [],
   access: [...GROUND],
   models: [...GROUND, 'access', 'secrets', 'outbound'],
   secrets: [...GROUND, 'access'],
   'rate-limits': [...GROUND, 'access'],
-  workers: [...GROUND, 'access', 'secrets', 'models', 'outbound'],
+  workers: [...GROUND, 'access', 'secrets', 'models', 'outbound', 'templates'],
   calls: [...GROUND, 'queue', 'access'],
   executions: [...GROUND, 'queue', 'access', 'calls', 'workers'],
-  webhooks: [...GROUND, 'access', 'calls', 'secrets', 'rate-limits', 'executions', 'workers'],
+  webhooks: [...GROUND, 'access', 'calls', 'secrets', 'rate-limits', 'executions', 'workers', 'templates'],
 };
 
 /** @type {Record<string, readonly string[]>} */

@@ -43,6 +43,8 @@ export const ERROR_CODES = {
   RUNNER_LOST: 'The runner stopped while it ran this, as often as is allowed.',
   HTTP_WORKER_STATUS: 'The endpoint answered with an error.',
   HTTP_WORKER_UNREACHABLE: 'The endpoint could not be reached.',
+  TEMPLATE_INVALID: 'The template is not well-formed.',
+  TEMPLATE_FAILED: 'The template could not be filled in.',
   OUTBOUND_REFUSED: 'The address is not one that outbound requests may reach.',
   CANCELED: 'The execution was canceled.',
 

@@ -1,0 +1,121 @@
+import { Context, Liquid, toValueSync, Value } from 'liquidjs';
+import { AppError, messageOf } from '../errors.js';
+
+/**
+ * The one template language of the house: LiquidJS without files, with limits, own properties only. No JavaScript
+ * runs in a template, so a payload or a user can at worst make one fail.
+ */
+
+/** A template that was parsed once and is filled in often. */
+export interface Template {
+  /**
+   * The text with its values filled in.
+   *
+   * @throws AppError TEMPLATE_FAILED: a variable is not there, or a limit was reached.
+   */
+  render(scope: TemplateScope): string;
+  /**
+   * As {@link render}, but a template that is one whole `{{ … }}` gives its value with its type: a number, an array.
+   *
+   * @throws AppError TEMPLATE_FAILED.
+   */
+  evaluate(scope: TemplateScope): unknown;
+}
+
+/** A condition that was parsed once, such as `input.amount > 100 and input.currency == "EUR"`. */
+export interface Condition {
+  /**
+   * Whether it holds. A variable that is not there is nil: it equals nothing but nil and is never more or less.
+   *
+   * @throws AppError TEMPLATE_FAILED when a limit was reached or a filter failed.
+   */
+  holds(scope: TemplateScope): boolean;
+}
+
+/** The names that a template can use. Their values are plain JSON. */
+export type TemplateScope = Readonly<Record<string, unknown>>;
+
+/** Characters of one template. */
+const TEMPLATE_CHARACTERS_MAX = 100_000;
+
+const RENDER_MS_MAX = 250;
+/** LiquidJS's own measure: about the characters and elements that filters make. */
+const MEMORY_MAX = 10_000_000;
+
+const OPTIONS = {
+  ownPropertyOnly: true,
+  strictFilters: true,
+  templates: {}, // nothing can be included, so no file is ever read
+  timezoneOffset: 0,
+  parseLimit: TEMPLATE_CHARACTERS_MAX,
+  renderLimit: RENDER_MS_MAX,
+  memoryLimit: MEMORY_MAX,
+} as const;
+
+const strict = new Liquid({ ...OPTIONS, strictVariables: true });
+const lenient = new Liquid({ ...OPTIONS, strictVariables: false });
+
+/** One output and nothing around it; what is inside has no closing braces of its own. */
+const WHOLE = /^\s*\{\{-?((?:(?!\}\}).)*?)-?\}\}\s*$/s;
+
+const DANGLING_OPERATOR = /(==|!=|[<>]=?|\b(?:contains|and|or|not))$/;
+
+/**
+ * Parses a template.
+ *
+ * @throws AppError TEMPLATE_INVALID with the place of the fault.
+ */
+export function compileTemplate(text: string): Template {
+  const parsed = compiled(() => strict.parse(text));
+  const whole = WHOLE.exec(text)?.[1];
+  const value = whole === undefined ? undefined : compiled(() => new Value(whole.trim(), strict));
+  const render = (scope: TemplateScope): string => filledIn(() => strict.renderSync(parsed, scope) as string);
+  return {
+    render,
+    evaluate: (scope) => (value === undefined ? render(scope) : valueOf(value, strict, scope)),
+  };
+}
+
+/**
+ * Parses a condition, with or without `{{ }}` around it.
+ *
+ * @throws AppError TEMPLATE_INVALID with the place of the fault.
+ */
+export function compileCondition(text: string): Condition {
+  const inner = (WHOLE.exec(text)?.[1] ?? text).trim();
+  if (inner === '') throw new AppError('TEMPLATE_INVALID', 'The condition is empty.');
+  if (/\{%|%\}/.test(inner)) throw new AppError('TEMPLATE_INVALID', 'A condition is one expression without tags.');
+  // LiquidJS takes an operator without a right side and calls the whole thing false.
+  const dangling = DANGLING_OPERATOR.exec(inner)?.[1];
+  if (dangling !== undefined) throw new AppError('TEMPLATE_INVALID', `Something is missing after "${dangling}".`);
+  const parsed = compiled(() => lenient.parse(`{% if ${inner} %}1{% endif %}`));
+  return { holds: (scope) => filledIn(() => lenient.renderSync(parsed, scope) as string) === '1' };
+}
+
+function valueOf(value: Value, engine: Liquid, scope: TemplateScope): unknown {
+  return filledIn(() => {
+    const context = new Context(scope, engine.options, { sync: true }, { liquid: engine });
+    return toValueSync(value.value(context));
+  });
+}
+
+function compiled<T>(compile: () => T): T {
+  try {
+    return compile();
+  } catch (error) {
+    throw new AppError('TEMPLATE_INVALID', `The template is not valid: ${firstLine(error)}`, { cause: error });
+  }
+}
+
+/** The message names the variable or the limit, never a value. */
+function filledIn<T>(fill: () => T): T {
+  try {
+    return fill();
+  } catch (error) {
+    throw new AppError('TEMPLATE_FAILED', `The template could not be filled in: ${firstLine(error)}`, { cause: error });
+  }
+}
+
+function firstLine(error: unknown): string {
+  return messageOf(error).split('\n', 1)[0]!.slice(0, 500);
+}
