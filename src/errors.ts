@@ -46,6 +46,7 @@ export const ERROR_CODES = {
   TEMPLATE_INVALID: 'The template is not well-formed.',
   TEMPLATE_FAILED: 'The template could not be filled in.',
   OUTBOUND_REFUSED: 'The address is not one that outbound requests may reach.',
+  OUTBOUND_RESPONSE_TOO_LARGE: 'The response is larger than what is read of it.',
   CANCELED: 'The execution was canceled.',
 
   // the process

@@ -22,7 +22,7 @@ export function refused(): AppError {
 }
 
 export interface GuardedConnectorOptions {
-  readonly policy: AddressPolicy;
+  readonly policy: Pick<AddressPolicy, 'allows'>;
   readonly resolve: Resolve;
   /** Milliseconds for name, TCP and TLS together. */
   readonly connectTimeoutMs: number;

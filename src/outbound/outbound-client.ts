@@ -2,12 +2,29 @@ import { Agent, type Dispatcher } from 'undici';
 import { AppError, codeOf } from '../errors.js';
 import { AddressPolicy } from './address-policy.js';
 import { guardedConnector, refused, type Resolve, systemResolve } from './guarded-connector.js';
+import { type Fetch, guardedFetch } from './guarded-fetch.js';
+import { parseOutboundUrl } from './outbound-url.js';
 
 export interface OutboundClientOptions {
   /** CIDRs that may be reached although they are not global. */
   readonly allowedCidrs: readonly string[];
   /** How names become addresses; by default the system's way. */
   readonly resolve?: Resolve;
+  /**
+   * Hears of each refused request: its origin, as far as it could be read, and nothing else of the URL. It is called
+   * as often as somebody tries, so it has to bound what it does.
+   */
+  readonly onRefused?: (origin: string) => void;
+}
+
+export interface FetchOptions {
+  /**
+   * Origins (`http://127.0.0.1:11434`) that are dialled whatever their address is. Only for what the operator wrote
+   * into the environment: a URL that comes from a user of the API never belongs here.
+   */
+  readonly trustedOrigins?: readonly string[];
+  /** Bytes of a response's body; reading beyond fails with OUTBOUND_RESPONSE_TOO_LARGE. No limit by default. */
+  readonly responseBytesMax?: number;
 }
 
 /** What an HTTP worker may send. */
@@ -23,6 +40,10 @@ export interface OutboundRequest {
   readonly signal: AbortSignal;
   /** Milliseconds for everything: name, connection, response and its body. */
   readonly timeoutMs: number;
+  /** Milliseconds from the request's last byte to the response's headers; as long as `timeoutMs` by default. */
+  readonly headersTimeoutMs?: number;
+  /** Milliseconds of silence within the response's body; as long as `timeoutMs` by default. */
+  readonly bodyTimeoutMs?: number;
   /** Bytes of the response's body that are read; the rest is left and the response marked. */
   readonly responseBytesMax: number;
 }
@@ -39,20 +60,39 @@ export interface OutboundResponse {
 const CONNECT_TIMEOUT_MS = 10_000;
 
 /**
- * The one way out of the process: HTTP workers, and whatever else calls addresses that users name. It dials only
- * what {@link AddressPolicy} allows, follows no redirect, knows no proxy of the environment, and caps time and size.
+ * The one way out of the process: HTTP workers, connections, MCP servers, models, and whatever else calls addresses
+ * that users name. It dials only what {@link AddressPolicy} allows, follows no redirect, knows no proxy of the
+ * environment, and caps time and size.
  */
 export class OutboundClient {
+  /** A `fetch` under the same guard, without a limit of size. */
+  readonly fetch: Fetch;
   readonly #agent: Agent;
+  /** Dials any address. Its connections are never those of guarded requests. */
+  readonly #unguarded: Agent;
+  readonly #onRefused: (url: string) => void;
 
   constructor(options: OutboundClientOptions) {
-    const connect = guardedConnector({
-      policy: new AddressPolicy(options.allowedCidrs),
-      resolve: options.resolve ?? systemResolve,
-      connectTimeoutMs: CONNECT_TIMEOUT_MS,
+    const resolve = options.resolve ?? systemResolve;
+    const agentWith = (policy: Pick<AddressPolicy, 'allows'>): Agent => {
+      const connect = guardedConnector({ policy, resolve, connectTimeoutMs: CONNECT_TIMEOUT_MS });
+      // The time limits are the request's own; undici's defaults would only shorten a worker's timeout.
+      return new Agent({ connect, headersTimeout: 0, bodyTimeout: 0, keepAliveTimeout: 4_000 });
+    };
+    this.#agent = agentWith(new AddressPolicy(options.allowedCidrs));
+    this.#unguarded = agentWith({ allows: () => true });
+    this.#onRefused = (url) => options.onRefused?.(URL.parse(url)?.origin ?? 'null');
+    this.fetch = this.fetchWith({});
+  }
+
+  /** A `fetch` under the same guard, but for the origins that the operator trusts. */
+  fetchWith({ trustedOrigins = [], responseBytesMax }: FetchOptions): Fetch {
+    const trusted = new Set(trustedOrigins.map((origin) => new URL(origin).origin));
+    return guardedFetch({
+      dispatcherFor: (url) => (trusted.has(url.origin) ? this.#unguarded : this.#agent),
+      responseBytesMax,
+      onRefused: this.#onRefused,
     });
-    // The time limits are the request's own signal; undici's would only shorten a worker's timeout.
-    this.#agent = new Agent({ connect, headersTimeout: 0, bodyTimeout: 0, keepAliveTimeout: 4_000 });
   }
 
   /**
@@ -63,9 +103,9 @@ export class OutboundClient {
    */
   async request(request: OutboundRequest): Promise<OutboundResponse> {
     const url = parseOutboundUrl(request.url);
-    if (url === undefined) throw refused();
     const timeout = AbortSignal.timeout(request.timeoutMs);
     try {
+      if (url === undefined) throw refused();
       const response = await this.#agent.request({
         origin: url.origin,
         path: url.pathname + url.search,
@@ -73,6 +113,8 @@ export class OutboundClient {
         headers: request.headers,
         body: request.body ?? null,
         signal: AbortSignal.any([request.signal, timeout]),
+        ...(request.headersTimeoutMs !== undefined && { headersTimeout: request.headersTimeoutMs }),
+        ...(request.bodyTimeoutMs !== undefined && { bodyTimeout: request.bodyTimeoutMs }),
       });
       return {
         status: response.statusCode,
@@ -80,7 +122,10 @@ export class OutboundClient {
         ...(await readCapped(response, request)),
       };
     } catch (error) {
-      if (error instanceof AppError) throw error;
+      if (error instanceof AppError) {
+        if (error.code === 'OUTBOUND_REFUSED') this.#onRefused(request.url);
+        throw error;
+      }
       request.signal.throwIfAborted();
       throw unreachable(timeout.aborted ? 'no answer in time' : (codeOf(error) ?? 'the connection failed'), error);
     }
@@ -88,15 +133,8 @@ export class OutboundClient {
 
   /** Ends every connection; requests under way fail. */
   async close(): Promise<void> {
-    await this.#agent.destroy();
+    await Promise.all([this.#agent.destroy(), this.#unguarded.destroy()]);
   }
-}
-
-/** Reads a URL that outbound requests may have; `undefined` when it is not one. The address is checked when dialled. */
-export function parseOutboundUrl(text: string): URL | undefined {
-  const url = URL.parse(text);
-  if (url === null || (url.protocol !== 'http:' && url.protocol !== 'https:')) return undefined;
-  return url.username === '' && url.password === '' ? url : undefined;
 }
 
 function unreachable(reason: string, cause: unknown): AppError {

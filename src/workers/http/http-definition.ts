@@ -2,7 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { validateHeaderName, validateHeaderValue } from 'node:http';
 import { z } from 'zod';
 import { AppError } from '../../errors.js';
-import { OUTBOUND_METHODS, parseOutboundUrl } from '../../outbound/outbound-client.js';
+import { OUTBOUND_METHODS } from '../../outbound/outbound-client.js';
+import { parseOutboundUrl } from '../../outbound/outbound-url.js';
 import type { Keyring } from '../../secrets/seal.js';
 
 /** What `worker_versions.definition` holds for an HTTP worker. Header values can be credentials, so they are sealed. */
