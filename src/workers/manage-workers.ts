@@ -1,23 +1,16 @@
-import type { EntityManager } from '@mikro-orm/postgresql';
 import { recordAudit } from '../access/audit.js';
 import { requirePermission } from '../access/permissions.js';
 import type { Principal } from '../access/principal.js';
 import type { Database } from '../db/database.js';
-import { AppError } from '../errors.js';
 import { publish } from '../events/publish.js';
 import { formatId, newWorkerId } from '../lib/ids.js';
 import { type Outcome, refused, succeeded } from '../lib/user-error.js';
 import type { Keyring } from '../secrets/seal.js';
+import { lockWorker, readManagedWorker, wrongKind } from './change-worker.js';
 import { type HttpSettings, newSigningSecret, openDefinition, sealDefinition } from './http/http-definition.js';
 import { type HttpWorkerFields, type HttpWorkerInput, parseHttpWorkerInput } from './http/http-worker-input.js';
-import { readWorkersById, type WorkerView } from './read-workers.js';
-import {
-  type Worker,
-  WorkerEntity,
-  type WorkerKind,
-  type WorkerVersion,
-  WorkerVersionEntity,
-} from './worker.entities.js';
+import type { WorkerView } from './read-workers.js';
+import { type Worker, WorkerEntity, type WorkerVersion, WorkerVersionEntity } from './worker.entities.js';
 
 export interface ManageWorkersDeps {
   readonly database: Database;
@@ -74,7 +67,7 @@ export async function createHttpWorker(
       details: { name, kind: 'HTTP', origin: new URL(fields.url).origin },
     });
   });
-  return succeeded({ worker: await readWorker(deps, id), signingSecret });
+  return succeeded({ worker: await readManagedWorker(deps.database, id), signingSecret });
 }
 
 /**
@@ -91,7 +84,7 @@ export async function updateHttpWorker(
   const { id } = input;
   const outcome = await deps.database.transaction(async (em): Promise<Outcome<string | undefined>> => {
     const worker = await lockWorker(em, id, input.expectedVersion);
-    if (worker.kind !== 'HTTP') return readOnly(worker.kind, 'edited');
+    if (worker.kind !== 'HTTP') return wrongKind(worker.kind, 'HTTP');
     const before = await em.findOneOrFail(WorkerVersionEntity, {
       workerId: id,
       version: worker.currentVersion,
@@ -126,7 +119,7 @@ export async function updateHttpWorker(
     return succeeded(newSecret);
   });
   if (!outcome.ok) return outcome;
-  return succeeded({ worker: await readWorker(deps, id), signingSecret: outcome.value });
+  return succeeded({ worker: await readManagedWorker(deps.database, id), signingSecret: outcome.value });
 }
 
 /**
@@ -143,7 +136,7 @@ export async function deleteWorker(
   const { id } = input;
   return await deps.database.transaction(async (em): Promise<Outcome<{ readonly id: string }>> => {
     const worker = await lockWorker(em, id, input.expectedVersion);
-    if (worker.kind === 'CODE') return readOnly(worker.kind, 'deleted');
+    if (worker.kind === 'CODE') return wrongKind(worker.kind, 'HTTP');
     const users = await em.execute<{ id: string; name: string }[]>(USED_BY, [id]);
     if (users.length > 0) {
       const names = users.map((webhook) => `${webhook.name} (${formatId('webhook', webhook.id)})`).join(', ');
@@ -168,25 +161,6 @@ export async function deleteWorker(
 const USED_BY = `
   select distinct w.id, w.name from webhook_workers u join webhooks w on w.id = u.webhook_id
   where u.worker_id = ? and w.deleted_at is null order by w.name, w.id limit 100`;
-
-/** FOR UPDATE also waits for, and holds off, webhooks that are being given this worker: their key check shares the row. */
-async function lockWorker(em: EntityManager, id: string, expectedVersion: number | undefined): Promise<Worker> {
-  await em.execute('select 1 from workers where id = ? for update', [id]);
-  const worker = await em.findOne(WorkerEntity, { id, deletedAt: null });
-  if (worker === null) throw new AppError('NOT_FOUND', 'There is no such worker.');
-  if (expectedVersion !== undefined && worker.currentVersion !== expectedVersion) {
-    throw new AppError('CONFLICT', `This worker is at version ${worker.currentVersion} by now.`);
-  }
-  return worker;
-}
-
-function readOnly(kind: WorkerKind, done: 'edited' | 'deleted'): Outcome<never> {
-  const message =
-    kind === 'CODE'
-      ? `A CODE worker lives in the operator's folder and cannot be ${done} here.`
-      : `This is not an HTTP worker and cannot be ${done} as one.`;
-  return refused({ field: ['id'], message, code: 'WORKER_READ_ONLY' });
-}
 
 function merged(
   worker: Worker,
@@ -227,10 +201,4 @@ function versionRow(
     attemptsMax,
     createdAt,
   };
-}
-
-async function readWorker({ database }: ManageWorkersDeps, id: string): Promise<WorkerView> {
-  const [worker] = await readWorkersById(database.pool, [id]);
-  if (worker === undefined) throw new AppError('NOT_FOUND', 'There is no such worker.');
-  return worker;
 }
