@@ -8,6 +8,7 @@ const USAGE = `workhook <command>
   migrate            bring the database's schema up to date, and end
   login              make a one-time login link for the owner and print it
   token [name]       make an API token for the owner and print it once
+  audit              check the chain of the audit log, and end
   schema [--check]   write schema.graphql, or only compare it
 
 Settings come from the environment; the README lists them.`;
@@ -35,6 +36,10 @@ async function main(args: readonly string[]): Promise<number> {
     case 'token': {
       const config = readConfig(process.env);
       return (await import('./commands/token.js')).tokenCommand(config, rest[0]);
+    }
+    case 'audit': {
+      const config = readConfig(process.env);
+      return (await import('./commands/audit.js')).auditCommand(config);
     }
     case 'schema':
       return (await import('./commands/schema.js')).schemaCommand({ check: rest.includes('--check') });

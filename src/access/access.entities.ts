@@ -12,10 +12,12 @@ export const UserEntity = defineEntity({
     name: p.text(),
     email: p.text().nullable(),
     role: p.enum(USER_ROLES).$type<UserRole>(),
+    version: p.integer().default(1),
     createdAt: p.datetime(),
     disabledAt: p.datetime().nullable(),
   },
 });
+export type User = InferEntity<typeof UserEntity>;
 
 /** An API token; only the SHA-256 of it is stored. Empty `scopes` means all that the user's role allows. */
 export const ApiTokenEntity = defineEntity({

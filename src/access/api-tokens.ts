@@ -47,8 +47,8 @@ export interface NewApiToken {
 }
 
 /**
- * Makes a token for the principal's own user. It never opens more than the credential that asks for it: whoever comes
- * with a narrowed token can only pass on what that one has.
+ * Makes a token for the principal's own user. It never opens more than the credential that asks for it, nor for
+ * longer: whoever comes with a narrowed or expiring token can only pass on what that one has.
  */
 export async function createApiToken(
   deps: AccessDeps,
@@ -60,7 +60,7 @@ export async function createApiToken(
   const userErrors = [
     ...nameFaults(['name'], input.name),
     ...scopeFaults(principal, scopes),
-    ...expiryFaults(input.expiresAt ?? null, deps.clock.nowMs()),
+    ...expiryFaults(input.expiresAt ?? null, deps.clock.nowMs(), await ownExpiry(deps, principal)),
   ];
   if (userErrors.length > 0) return { ok: false, userErrors };
   return succeeded(
@@ -185,7 +185,21 @@ function scopeFaults(principal: Principal, scopes: readonly string[]): readonly 
   });
 }
 
-function expiryFaults(expiresAt: Date | null, nowMs: number): readonly UserError[] {
-  if (expiresAt === null || expiresAt.getTime() > nowMs) return [];
-  return [{ field: ['expiresAt'], message: 'The expiry lies in the past.', code: 'IN_THE_PAST' }];
+/** When the credential that asks ends by itself; a session's end does not bound the tokens that its user makes. */
+async function ownExpiry({ database }: AccessDeps, { credential }: Principal): Promise<Date | null> {
+  if (credential.type !== 'api-token') return null;
+  const own = await database.em().findOne(ApiTokenEntity, { id: credential.id });
+  return own?.expiresAt ?? null;
+}
+
+function expiryFaults(expiresAt: Date | null, nowMs: number, ownExpiresAt: Date | null): readonly UserError[] {
+  const field = ['expiresAt'];
+  if (expiresAt !== null && expiresAt.getTime() <= nowMs) {
+    return [{ field, message: 'The expiry lies in the past.', code: 'IN_THE_PAST' }];
+  }
+  if (ownExpiresAt !== null && (expiresAt === null || expiresAt > ownExpiresAt)) {
+    const message = `Your own token ends at ${ownExpiresAt.toISOString()}, so the new one must not outlive it.`;
+    return [{ field, message, code: 'OUTLIVES_YOURS' }];
+  }
+  return [];
 }

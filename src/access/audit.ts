@@ -110,7 +110,7 @@ function hashOf(previous: Uint8Array, event: HashedEvent): Buffer {
 
 /** `seq` is the first event that does not fit: it was changed, or what stood before it was. */
 export type AuditVerdict =
-  | { readonly intact: true; readonly events: number }
+  | { readonly intact: true; readonly events: number; readonly newestHash: string }
   | { readonly intact: false; readonly seq: number };
 
 const PAGE = 1_000;
@@ -136,6 +136,6 @@ export async function verifyAudit(sql: Sql): Promise<AuditVerdict> {
       events += 1;
       previous = row.hash;
     }
-    if (rows.length < PAGE) return { intact: true, events };
+    if (rows.length < PAGE) return { intact: true, events, newestHash: Buffer.from(previous).toString('hex') };
   }
 }

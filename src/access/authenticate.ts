@@ -31,7 +31,7 @@ export interface PresentedCredentials {
 
 const ENTRIES_MAX = 10_000;
 
-/** Events end an entry at once; this bounds what a lost one, a changed role or a disabled user can cost. */
+/** Events end an entry at once; this bounds what a lost one can cost. */
 const TTL_MS = 5_000;
 
 /** Shorter can't be a token (an operator's own has 32 at least), longer is not worth hashing. */

@@ -9,8 +9,8 @@ import { recordAudit } from './audit.js';
 import { claimsToBeOurs, hashCredential, readApiTokenText } from './credential-text.js';
 import { systemPrincipal } from './principal.js';
 
-/** Starts at the same time do this one after the other ("work" and "ownr" as two 32-bit numbers). */
-const OWNER_LOCK = [0x776f_726b, 0x6f77_6e72] as const;
+/** Changes of who is an owner happen one after the other ("work" and "ownr" as two 32-bit numbers). */
+export const OWNER_LOCK = [0x776f_726b, 0x6f77_6e72] as const;
 
 export interface EnsuredOwner {
   /** A UUID. */
@@ -56,6 +56,7 @@ async function createOwner(em: EntityManager, nowMs: number, adminToken: string 
       name: 'Owner',
       email: null,
       role: 'owner',
+      version: 1,
       createdAt: new Date(nowMs),
       disabledAt: null,
     }),

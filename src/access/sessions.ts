@@ -6,20 +6,24 @@ import { hashCredential, newBearerText } from './credential-text.js';
 /** A link in a terminal is used at once or not at all. */
 const LOGIN_TOKEN_VALID_MS = 15 * 60_000;
 
+/** An invitation waits in somebody's mail. */
+export const INVITATION_VALID_MS = 3 * 86_400_000;
+
 /** A session ends after this long whether it is used or not. */
 const SESSION_VALID_MS = 7 * 86_400_000;
 
 /**
- * Makes a one-time login token for a user, valid for 15 minutes.
+ * Makes a one-time login token for a user.
  *
+ * @param validMs 15 minutes unless something else is said.
  * @returns its text, of which only the SHA-256 is stored.
  */
-export async function issueLoginToken(sql: Sql, userId: string): Promise<string> {
+export async function issueLoginToken(sql: Sql, userId: string, validMs = LOGIN_TOKEN_VALID_MS): Promise<string> {
   const text = newBearerText();
   await sql.query(
     `insert into login_tokens (token_hash, user_id, expires_at)
      values ($1, $2, now() + $3 * interval '1 millisecond')`,
-    [hashCredential(text), userId, LOGIN_TOKEN_VALID_MS],
+    [hashCredential(text), userId, validMs],
   );
   return text;
 }

@@ -21,6 +21,8 @@ export type DomainEvent =
   | { readonly kind: 'worker-changed'; readonly workerId: string }
   /** A token or session is no longer valid: its sockets close. */
   | { readonly kind: 'credential-ended'; readonly credentialId: string }
+  /** A user got another role, was disabled or let in again: what is remembered of them is void. */
+  | { readonly kind: 'user-changed'; readonly userId: string }
   /** The numbers of a rate limit changed. */
   | { readonly kind: 'rate-limit-changed' };
 
@@ -64,6 +66,7 @@ export function topicsOf(event: DomainEvent): readonly Topic[] {
     case 'worker-changed':
       return [topics.workers];
     case 'credential-ended':
+    case 'user-changed':
       return [topics.credentials];
     case 'rate-limit-changed':
       return [topics.rateLimits];

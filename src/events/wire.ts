@@ -23,6 +23,8 @@ function toWire(event: DomainEvent): WireEvent {
       return ['k', event.workerId];
     case 'credential-ended':
       return ['t', event.credentialId];
+    case 'user-changed':
+      return ['u', event.userId];
     case 'rate-limit-changed':
       return ['r'];
   }
@@ -49,6 +51,8 @@ function fromWire([letter, first, second, third, fourth]: WireEvent): DomainEven
       return { kind: 'worker-changed', workerId: text };
     case 't':
       return { kind: 'credential-ended', credentialId: text };
+    case 'u':
+      return { kind: 'user-changed', userId: text };
     case 'r':
       return { kind: 'rate-limit-changed' };
     default:

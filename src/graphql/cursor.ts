@@ -22,3 +22,16 @@ export function readCursor(cursor: string, length: number): readonly string[] {
   }
   throw new AppError('BAD_USER_INPUT', 'This is not a cursor of this list.');
 }
+
+/**
+ * Reads the cursor of a list that is in the order of a counter.
+ *
+ * @returns `undefined` without a cursor.
+ * @throws AppError BAD_USER_INPUT when it is not one of such a list.
+ */
+export function readNumberCursor(cursor: string | undefined): number | undefined {
+  if (cursor === undefined) return undefined;
+  const number = Number(readCursor(cursor, 1)[0]);
+  if (Number.isSafeInteger(number) && number >= 0) return number;
+  throw new AppError('BAD_USER_INPUT', 'This is not a cursor of this list.');
+}

@@ -3,6 +3,7 @@ import type { GraphQLSchema } from 'graphql';
 import { buildSchemaSync } from 'type-graphql';
 import { authChecker } from './authorization.js';
 import { AccessResolver } from './resolvers/access.js';
+import { AuditResolver } from './resolvers/audit.js';
 import { CallFields, CallQueries } from './resolvers/calls.js';
 import { ExecutionEventFields, ExecutionFields, ExecutionQueries } from './resolvers/executions.js';
 import { InstallationResolver } from './resolvers/installation.js';
@@ -11,6 +12,7 @@ import { ProviderResolver } from './resolvers/providers.js';
 import { RateLimitResolver } from './resolvers/rate-limits.js';
 import { SecretMutations } from './resolvers/secret-mutations.js';
 import { TestWebhookMutation } from './resolvers/test-webhook.js';
+import { UserResolver } from './resolvers/users.js';
 import { WebhookFields } from './resolvers/webhook-fields.js';
 import { WebhookMutations } from './resolvers/webhook-mutations.js';
 import { WebhookQueries } from './resolvers/webhook-queries.js';
@@ -26,6 +28,7 @@ export function buildGraphqlSchema(): GraphQLSchema {
   return buildSchemaSync({
     resolvers: [
       AccessResolver,
+      AuditResolver,
       CallFields,
       CallQueries,
       CallReceivedResolver,
@@ -40,6 +43,7 @@ export function buildGraphqlSchema(): GraphQLSchema {
       SecretMutations,
       StatisticsUpdatedResolver,
       TestWebhookMutation,
+      UserResolver,
       WebhookFields,
       WebhookMutations,
       WebhookQueries,

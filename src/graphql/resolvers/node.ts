@@ -6,6 +6,7 @@ import type { GraphqlContext } from '../context.js';
 import { CallObject } from '../types/call.js';
 import { ExecutionObject } from '../types/execution.js';
 import { NodeObject } from '../types/node.js';
+import { UserObject } from '../types/user.js';
 import { WebhookObject } from '../types/webhook.js';
 import { workerObject } from '../types/worker.js';
 
@@ -17,7 +18,7 @@ export class NodeResolver {
   @Query(() => NodeObject, { nullable: true, description: 'Whatever has this id; null when there is nothing.' })
   async node(
     @Ctx() context: GraphqlContext,
-    @Arg('id', () => ID, { description: 'The id of a webhook, worker, call or execution.' }) id: string,
+    @Arg('id', () => ID, { description: 'The id of a webhook, worker, call, execution or user.' }) id: string,
   ): Promise<NodeObject | undefined> {
     return await readNode(context, id);
   }
@@ -29,7 +30,7 @@ export class NodeResolver {
   })
   async nodes(
     @Ctx() context: GraphqlContext,
-    @Arg('ids', () => [ID], { description: 'Ids of webhooks, workers, calls or executions, 100 at most.' })
+    @Arg('ids', () => [ID], { description: 'Ids of webhooks, workers, calls, executions or users, 100 at most.' })
     ids: string[],
   ): Promise<(NodeObject | undefined)[]> {
     if (ids.length > IDS_MAX) throw new AppError('BAD_USER_INPUT', `At most ${IDS_MAX} ids can be asked for at once.`);
@@ -56,10 +57,16 @@ async function readNode({ loaders, principal }: GraphqlContext, id: string): Pro
     const view = await loaders.executions.load(executionId);
     return view && new ExecutionObject(view);
   }
+  const userId = parseId('user', id);
+  if (userId !== undefined) {
+    requirePermission(principal, 'users:read');
+    const view = await loaders.users.load(userId);
+    return view && new UserObject(view);
+  }
   if (isWorkerId(id)) {
     requirePermission(principal, 'workers:read');
     const view = await loaders.workers.load(id);
     return view && workerObject(view);
   }
-  throw new AppError('BAD_USER_INPUT', 'This is not the id of a webhook, worker, call or execution.');
+  throw new AppError('BAD_USER_INPUT', 'This is not the id of a webhook, worker, call, execution or user.');
 }

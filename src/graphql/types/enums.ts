@@ -96,7 +96,7 @@ export const UserRoleEnum = enumOf<Uppercase<UserRole>>(
   'What a user may do; each role may do all that the ones below it may.',
   {
     OWNER: 'Everything.',
-    ADMIN: 'Also rate limits, tokens and seeing secrets.',
+    ADMIN: 'Also users, tokens, rate limits, the audit log and seeing secrets.',
     EDITOR: 'Also changes webhooks and workers.',
     OPERATOR: 'Also tests webhooks.',
     VIEWER: 'Reads.',

@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream';
 import { handleProtocols } from 'graphql-ws';
 import { WebSocketServer } from 'ws';
 import type { Principal } from '../../access/principal.js';
-import { topics } from '../../events/event.js';
+import { type Notification, topics } from '../../events/event.js';
 import type { EventHub } from '../../events/event-hub.js';
 import type { RequestFacts } from '../request-facts.js';
 import { CLOSE } from './close-codes.js';
@@ -45,10 +45,10 @@ export function createWebSocketTransport(options: WebSocketTransportOptions): We
   };
   const recheck = setInterval(recheckAll, limits.recheckMs);
   const stopListening = hub.listen([topics.credentials], (notification) => {
-    if (notification.kind !== 'credential-ended') return recheckAll();
     for (const session of sessions) {
-      if (session.principal?.credential.id === notification.credentialId) session.close(CLOSE.forbidden);
+      if (endedBy(notification, session.principal)) session.close(CLOSE.forbidden);
     }
+    if (notification.kind === 'resync') recheckAll();
   });
 
   const admit = ({ userId }: Principal): boolean => {
@@ -86,6 +86,13 @@ export function createWebSocketTransport(options: WebSocketTransportOptions): We
       await closed;
     },
   };
+}
+
+/** Whoever got another role connects again, and is known by it then. */
+function endedBy(notification: Notification, principal: Principal | undefined): boolean {
+  if (principal === undefined) return false;
+  if (notification.kind === 'credential-ended') return principal.credential.id === notification.credentialId;
+  return notification.kind === 'user-changed' && principal.userId === notification.userId;
 }
 
 /** Answers a handshake before it is one. */
