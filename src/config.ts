@@ -33,6 +33,14 @@ function namesDatabase(text: string): boolean {
   }
 }
 
+const LOOPBACK_HOSTS: ReadonlySet<string> = new Set(['localhost', '127.0.0.1', '[::1]']);
+
+/** Whoever can answer in the issuer's place can sign in as anybody. */
+function isSafeIssuer(text: string): boolean {
+  const { protocol, hostname } = new URL(text);
+  return protocol === 'https:' || LOOPBACK_HOSTS.has(hostname);
+}
+
 /** Every setting: its name in the environment, its form, its default. The README's table is checked against it by a test. */
 const SETTINGS = z.object({
   NODE_ENV: z.enum(['development', 'production', 'test']).default('development'),
@@ -53,6 +61,13 @@ const SETTINGS = z.object({
   ENCRYPTION_KEYS: z.string().min(1).optional(),
   ENCRYPTION_KEYS_FILE: z.string().min(1).optional(),
   ADMIN_TOKEN: z.string().min(32, 'must have 32 characters or more').optional(),
+  OIDC_ISSUER: z
+    .url({ protocol: /^https?$/ })
+    .refine(isSafeIssuer, 'must begin with https:// (http:// only on this machine)')
+    .optional(),
+  OIDC_CLIENT_ID: z.string().min(1).optional(),
+  OIDC_CLIENT_SECRET: z.string().min(1).optional(),
+  OIDC_NEW_USERS_ROLE: z.enum(['admin', 'editor', 'operator', 'viewer']).optional(),
   WORKERS_DIR: z.string().min(1).default('examples/workers'),
   LOG_LEVEL: z.enum(LOG_LEVELS).default('info'),
   TRUSTED_PROXIES: list.default([]),
@@ -102,6 +117,16 @@ export interface Config {
   readonly encryptionKeys: string | undefined;
   readonly encryptionKeysFile: string | undefined;
   readonly adminToken: string | undefined;
+  /** Where people sign in with OpenID Connect; unset: only with login links. */
+  readonly oidc:
+    | {
+        readonly issuer: string;
+        readonly clientId: string;
+        readonly clientSecret: string;
+        /** What somebody becomes whom nobody invited; unset: they are not let in. */
+        readonly newUsersRole: Settings['OIDC_NEW_USERS_ROLE'];
+      }
+    | undefined;
   /** Absolute path of the folder with the operator's CODE workers. */
   readonly workersDir: string;
   readonly logLevel: Settings['LOG_LEVEL'];
@@ -163,6 +188,7 @@ export function readConfig(environment: NodeJS.ProcessEnv, workingDir: string = 
     encryptionKeys: settings.ENCRYPTION_KEYS,
     encryptionKeysFile: settings.ENCRYPTION_KEYS_FILE,
     adminToken: settings.ADMIN_TOKEN,
+    oidc: oidcOf(settings),
     workersDir: resolve(workingDir, settings.WORKERS_DIR),
     logLevel: settings.LOG_LEVEL,
     trustedProxies: settings.TRUSTED_PROXIES,
@@ -187,4 +213,15 @@ export function readConfig(environment: NodeJS.ProcessEnv, workingDir: string = 
     },
     retentionDays: settings.RETENTION_DAYS,
   };
+}
+
+function oidcOf(settings: Settings): Config['oidc'] {
+  const { OIDC_ISSUER: issuer, OIDC_CLIENT_ID: clientId, OIDC_CLIENT_SECRET: clientSecret } = settings;
+  if (issuer === undefined && clientId === undefined && clientSecret === undefined) return undefined;
+  if (issuer === undefined || clientId === undefined || clientSecret === undefined) {
+    const message =
+      'Wrong setting: OIDC_ISSUER, OIDC_CLIENT_ID and OIDC_CLIENT_SECRET belong together: set all or none';
+    throw new AppError('CONFIGURATION_INVALID', message);
+  }
+  return { issuer, clientId, clientSecret, newUsersRole: settings.OIDC_NEW_USERS_ROLE };
 }

@@ -1,3 +1,4 @@
+import type { EntityManager } from '@mikro-orm/postgresql';
 import type { Sql } from '../db/database.js';
 import { CHANNEL, encodeEvents } from '../events/wire.js';
 import { newUuidV7 } from '../lib/ids.js';
@@ -56,6 +57,17 @@ export async function exchangeLoginToken(sql: Sql, loginToken: string): Promise<
     SESSION_VALID_MS,
   ]);
   return rows[0] && { token, expiresAt: rows[0].expiresAt };
+}
+
+/** Starts a session of a user in the transaction that `em` is in. */
+export async function startSession(em: EntityManager, userId: string): Promise<NewSession> {
+  const token = newBearerText();
+  const [row] = await em.execute<{ expiresAt: Date }[]>(
+    `insert into sessions (id, user_id, token_hash, expires_at)
+     values (?, ?, decode(?, 'hex'), now() + ? * interval '1 millisecond') returning expires_at as "expiresAt"`,
+    [newUuidV7(), userId, hashCredential(token).toString('hex'), SESSION_VALID_MS],
+  );
+  return { token, expiresAt: new Date(row!.expiresAt) };
 }
 
 /** Signs out: the session ends in every process. */

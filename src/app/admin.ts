@@ -1,4 +1,6 @@
 import { randomUUID } from 'node:crypto';
+import { IdentityProvider } from '../access/oidc/identity-provider.js';
+import { signInWithIdentity } from '../access/oidc/sign-in.js';
 import { endSession, exchangeLoginToken } from '../access/sessions.js';
 import { createGraphql } from '../graphql/create-graphql.js';
 import type { TestCallAnswer } from '../graphql/context.js';
@@ -50,9 +52,24 @@ export function buildAdmin(stack: AsyncDisposableStack, parts: Parts, options: B
         exchangeLoginToken: (token) => exchangeLoginToken(pool, token),
         endSession: (token) => endSession(pool, token),
         homePath: '/graphql',
+        identityProvider: buildIdentitySignIn(parts, options.publicUrl),
       },
     },
     drain: () => graphql.drain(),
+  };
+}
+
+/** Signing in at the identity provider that the settings name. */
+function buildIdentitySignIn(parts: Parts, publicUrl: () => string): AdminOptions['signIn']['identityProvider'] {
+  const { config, database, clock, log } = parts;
+  if (config.oidc === undefined) return undefined;
+  const { newUsersRole, ...client } = config.oidc;
+  const provider = new IdentityProvider({ ...client, redirectUri: () => `${publicUrl()}/login/oidc/callback` });
+  return {
+    begin: () => provider.begin(),
+    finish: (query, pending) => provider.finish(query, pending),
+    signIn: (identity) => signInWithIdentity({ database, clock, newUsersRole }, identity),
+    log,
   };
 }
 

@@ -26,12 +26,18 @@ export function loginFailedPage(): string {
   );
 }
 
+/** For a sign-in at the identity provider that came to nothing. */
+export function identityFailedPage(reason: string): string {
+  return page('You are not signed in', `<p>${escapeHtml(reason)}</p><p><a href="/login/oidc">Try again</a></p>`);
+}
+
 /** What somebody sees who opens the server's address in a browser. */
-export function welcomePage(): string {
+export function welcomePage(identityProvider: boolean): string {
+  const signIn = identityProvider ? `<p><a href="/login/oidc">Sign in</a></p>` : '';
   return page(
     'Workhook',
-    `<p>This is a Workhook server. It takes POSTs at <code>/api/v1/webhooks/…</code> and runs the workers behind them.</p>
-    <p>To sign in, open the login link that the server printed when it first started, or ask whoever runs it for one.</p>`,
+    `${signIn}<p>This is a Workhook server. It takes POSTs at <code>/api/v1/webhooks/…</code> and runs the workers behind them.</p>
+    <p>To sign in${identityProvider ? ' without the identity provider' : ''}, open the login link that the server printed when it first started, or ask whoever runs it for one.</p>`,
   );
 }
 

@@ -7,6 +7,8 @@ export const PATHS = {
   executionLogs: '/api/v1/execution-logs',
   graphql: '/graphql',
   login: '/login',
+  oidc: '/login/oidc',
+  oidcCallback: '/login/oidc/callback',
   logout: '/logout',
 } as const;
 

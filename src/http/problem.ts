@@ -25,6 +25,9 @@ const STATUS_OF: Readonly<Record<ErrorCode, number>> = {
   GONE: 410,
   TOO_MANY_WAITERS: 503,
   UNAUTHENTICATED: 401,
+  IDENTITY_PROVIDER_FAILED: 503,
+  IDENTITY_REFUSED: 401,
+  IDENTITY_UNKNOWN: 403,
   FORBIDDEN: 403,
   BAD_USER_INPUT: 400,
   CONFLICT: 409,
@@ -47,6 +50,11 @@ const STATUS_OF: Readonly<Record<ErrorCode, number>> = {
   CONFIGURATION_INVALID: 500,
   ENCRYPTION_KEY_INVALID: 500,
 };
+
+/** The status of an answer with this code. */
+export function problemStatus(code: ErrorCode): number {
+  return STATUS_OF[code];
+}
 
 /** RFC 9457, 3. */
 export const PROBLEM_JSON = 'application/problem+json';

@@ -3,16 +3,20 @@ import { sessionCookie, sessionTokenIn } from '../../access/session-cookie.js';
 import type { NewSession } from '../../access/sessions.js';
 import { AppError } from '../../errors.js';
 import { readBody } from '../../lib/read-body.js';
-import { loginFailedPage, loginPage, PAGE_POLICY, signedInPage, welcomePage } from '../pages.js';
+import { redirect, showPage } from '../page-answer.js';
+import { loginFailedPage, loginPage, signedInPage, welcomePage } from '../pages.js';
 import { PATHS } from '../paths.js';
 import type { Authenticate } from '../result-access.js';
 import type { HttpContext, HttpState } from '../state.js';
+import { type IdentitySignIn, identitySignInRoutes } from './identity-sign-in.js';
 
 export interface SignInOptions {
   /** Exchanges a one-time login token; `undefined` when it is unknown, used or expired. */
   readonly exchangeLoginToken: (token: string) => Promise<NewSession | undefined>;
   readonly authenticate: Authenticate;
   readonly endSession: (sessionToken: string) => Promise<void>;
+  /** Signing in at an identity provider; absent when there is none. */
+  readonly identityProvider?: IdentitySignIn | undefined;
   /** Where a signed-in browser goes from `/`: the GraphQL explorer or the dashboard, when there is one. */
   readonly homePath: string | undefined;
 }
@@ -26,7 +30,7 @@ export function signInRoutes(router: Router<HttpState>, options: SignInOptions):
   router.get('/', async (ctx) => {
     const signedIn = (await options.authenticate({ cookie: ctx.headers.cookie })) !== undefined;
     if (signedIn && options.homePath !== undefined) redirect(ctx, options.homePath);
-    else showPage(ctx, 200, signedIn ? signedInPage() : welcomePage());
+    else showPage(ctx, 200, signedIn ? signedInPage() : welcomePage(options.identityProvider !== undefined));
   });
 
   router.get(PATHS.login, (ctx) => {
@@ -46,6 +50,8 @@ export function signInRoutes(router: Router<HttpState>, options: SignInOptions):
     ctx.set('Set-Cookie', sessionCookie(session.token, session.expiresAt, ctx.state.secure));
     redirect(ctx, '/');
   });
+
+  if (options.identityProvider !== undefined) identitySignInRoutes(router, options.identityProvider);
 
   router.post(PATHS.logout, async (ctx) => {
     refuseOtherSites(ctx);
@@ -76,20 +82,4 @@ async function formField(ctx: HttpContext, name: string): Promise<string> {
   const body = await readBody(ctx.req, FORM_BYTES_MAX);
   if (body === 'too-large') throw new AppError('PAYLOAD_TOO_LARGE', `The form is larger than ${FORM_BYTES_MAX} bytes.`);
   return new URLSearchParams(body === 'aborted' ? '' : body.toString('utf8')).get(name) ?? '';
-}
-
-function showPage(ctx: HttpContext, status: number, html: string): void {
-  ctx.status = status;
-  ctx.type = 'html';
-  ctx.set('Content-Security-Policy', PAGE_POLICY);
-  ctx.set('Referrer-Policy', 'same-origin'); // with none at all, browsers send the forms with `Origin: null`
-  ctx.set('Cache-Control', 'no-store');
-  ctx.body = html;
-}
-
-/** 303: the browser asks for it with GET, whatever it has just sent. */
-function redirect(ctx: HttpContext, path: string): void {
-  ctx.redirect(path);
-  ctx.status = 303;
-  ctx.set('Cache-Control', 'no-store');
 }
