@@ -1,5 +1,6 @@
 import { ApiTokenEntity, SessionEntity, UserEntity } from './access/access.entities.js';
 import { CallEntity } from './calls/call.entity.js';
+import { ConnectionEntity } from './connections/connection.entity.js';
 import { ExecutionEntity } from './executions/execution.entity.js';
 import { SecretVersionEntity } from './secrets/secret-version.entity.js';
 import { WebhookEntity, WebhookWorkerEntity } from './webhooks/webhook.entity.js';
@@ -9,6 +10,7 @@ import { WorkerEntity, WorkerVersionEntity } from './workers/worker.entities.js'
 export const ENTITIES = [
   ApiTokenEntity,
   CallEntity,
+  ConnectionEntity,
   ExecutionEntity,
   SecretVersionEntity,
   SessionEntity,

@@ -48,6 +48,8 @@ export const ERROR_CODES = {
   HTTP_WORKER_UNREACHABLE: 'The endpoint could not be reached.',
   TEMPLATE_INVALID: 'The template is not well-formed.',
   TEMPLATE_FAILED: 'The template could not be filled in.',
+  CONNECTION_NOT_FOUND: 'The connection that this uses does not exist.',
+  CONNECTION_PATH_INVALID: 'The path is not one below the base URL of the connection.',
   OUTBOUND_REFUSED: 'The address is not one that outbound requests may reach.',
   OUTBOUND_RESPONSE_TOO_LARGE: 'The response is larger than what is read of it.',
   CANCELED: 'The execution was canceled.',

@@ -16,6 +16,8 @@ export const PERMISSIONS = {
   'webhooks:reveal-secret': 'admin',
   'workers:read': 'viewer',
   'workers:write': 'editor',
+  'connections:read': 'viewer',
+  'connections:write': 'editor',
   'calls:read': 'viewer',
   'executions:read': 'viewer',
   'executions:operate': 'operator',

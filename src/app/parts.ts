@@ -1,10 +1,12 @@
 import type { Authenticator } from '../access/authenticate.js';
 import type { Config } from '../config.js';
+import type { ConnectionClient } from '../connections/connection-client.js';
 import type { Database } from '../db/database.js';
 import type { EventHub } from '../events/event-hub.js';
 import type { EventListener } from '../events/event-listener.js';
 import type { Clock } from '../lib/clock.js';
 import type { Logger } from '../lib/logger.js';
+import type { OutboundClient } from '../outbound/outbound-client.js';
 import type { Keyring } from '../secrets/seal.js';
 import type { WorkerRegistry } from '../workers/registry.js';
 
@@ -18,6 +20,9 @@ export interface Parts {
   readonly hub: EventHub;
   readonly listener: EventListener;
   readonly authenticator: Authenticator;
+  /** The one way out of the process. */
+  readonly outbound: OutboundClient;
+  readonly connections: ConnectionClient;
   readonly registry: WorkerRegistry;
   /** This process's shard of the statistics' counters. */
   readonly shard: number;

@@ -15,6 +15,7 @@ import { createExampleWebhook, findExampleCommand } from './first-start.js';
 import { buildHttp } from './http.js';
 import { buildIngress } from './ingress.js';
 import { buildMaintenance } from './maintenance.js';
+import { buildOutbound } from './outbound.js';
 import type { Parts } from './parts.js';
 import { buildRunner } from './runner.js';
 import { openStored } from './stored.js';
@@ -72,7 +73,8 @@ async function build(stack: AsyncDisposableStack, { config, log, onFatal }: Star
     it.close(),
   );
   const shard = chooseStatisticsShard();
-  const base = { config, log, clock, database, keyring, hub, listener, authenticator, shard };
+  const stored = { config, log, clock, database, keyring, hub, listener, authenticator, shard };
+  const base = { ...stored, ...buildOutbound(stack, stored) };
   const parts: Parts = { ...base, registry: await buildWorkers(stack, base) };
 
   buildMaintenance(stack, parts);

@@ -1,4 +1,3 @@
-import { OutboundClient } from '../outbound/outbound-client.js';
 import { CodeWorkerRunner } from '../workers/code/code-runner.js';
 import { loadCodeWorkers } from '../workers/code/load-code-workers.js';
 import { HttpWorkerRunner } from '../workers/http/http-runner.js';
@@ -10,8 +9,7 @@ export async function buildWorkers(
   stack: AsyncDisposableStack,
   base: Omit<Parts, 'registry'>,
 ): Promise<WorkerRegistry> {
-  const { config, log, clock, database, hub, listener, keyring } = base;
-  const outbound = stack.adopt(new OutboundClient({ allowedCidrs: config.outboundAllowedCidrs }), (it) => it.close());
+  const { config, log, clock, database, hub, listener, keyring, outbound } = base;
   const { modules } = await loadCodeWorkers({ dir: config.workersDir, database, log });
   const registry = new WorkerRegistry({
     database,

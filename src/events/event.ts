@@ -19,6 +19,8 @@ export type DomainEvent =
   | { readonly kind: 'webhook-changed'; readonly webhookId: string }
   /** A worker got a new version or is gone. */
   | { readonly kind: 'worker-changed'; readonly workerId: string }
+  /** A connection or its credential changed, or it is gone: caches drop it. */
+  | { readonly kind: 'connection-changed'; readonly connectionId: string }
   /** A token or session is no longer valid: its sockets close. */
   | { readonly kind: 'credential-ended'; readonly credentialId: string }
   /** A user got another role, was disabled or let in again: what is remembered of them is void. */
@@ -44,6 +46,7 @@ export const topics = {
   webhookExecutions: (webhookId: string): Topic => `webhook-executions:${webhookId}` as Topic,
   webhooks: 'webhooks' as Topic,
   workers: 'workers' as Topic,
+  connections: 'connections' as Topic,
   credentials: 'credentials' as Topic,
   rateLimits: 'rate-limits' as Topic,
 };
@@ -65,6 +68,8 @@ export function topicsOf(event: DomainEvent): readonly Topic[] {
       return [topics.webhooks];
     case 'worker-changed':
       return [topics.workers];
+    case 'connection-changed':
+      return [topics.connections];
     case 'credential-ended':
     case 'user-changed':
       return [topics.credentials];

@@ -21,6 +21,8 @@ function toWire(event: DomainEvent): WireEvent {
       return ['w', event.webhookId];
     case 'worker-changed':
       return ['k', event.workerId];
+    case 'connection-changed':
+      return ['o', event.connectionId];
     case 'credential-ended':
       return ['t', event.credentialId];
     case 'user-changed':
@@ -49,6 +51,8 @@ function fromWire([letter, first, second, third, fourth]: WireEvent): DomainEven
       return { kind: 'webhook-changed', webhookId: text };
     case 'k':
       return { kind: 'worker-changed', workerId: text };
+    case 'o':
+      return { kind: 'connection-changed', connectionId: text };
     case 't':
       return { kind: 'credential-ended', credentialId: text };
     case 'u':

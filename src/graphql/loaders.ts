@@ -5,6 +5,7 @@ import { type CallCount, readCallCounts } from '../calls/call-counts.js';
 import { type CallRequest, type CallSummary, readCallRequests, readCallsByIds } from '../calls/call-summary.js';
 import { countCallsOfWebhooks, listCallsOfWebhooks } from '../calls/list-calls-of-webhooks.js';
 import { type CallStatistics, readStatisticsByWebhook } from '../calls/statistics.js';
+import { type ConnectionView, readConnectionsById } from '../connections/read-connections.js';
 import type { Database } from '../db/database.js';
 import type { KeysetPage, KeysetRequest } from '../db/keyset.js';
 import type { ExecutionView } from '../executions/execution-view.js';
@@ -24,6 +25,7 @@ export interface Loaders {
   readonly nowMs: number;
   readonly webhooks: DataLoader<string, WebhookView | undefined>;
   readonly workers: DataLoader<string, WorkerView | undefined>;
+  readonly connections: DataLoader<string, ConnectionView | undefined>;
   readonly users: DataLoader<string, UserView | undefined>;
   readonly calls: DataLoader<string, CallSummary | undefined>;
   readonly callRequests: DataLoader<string, CallRequest | undefined>;
@@ -51,6 +53,7 @@ export function createLoaders(deps: LoaderDeps, principal: Principal | undefined
     nowMs: deps.clock.nowMs(),
     webhooks: new DataLoader((ids) => readWebhooks(deps, principal, ids)),
     workers: new DataLoader(async (ids) => inOrder(ids, byId(await readWorkersById(sql, ids)))),
+    connections: new DataLoader(async (ids) => inOrder(ids, byId(await readConnectionsById(sql, ids)))),
     users: new DataLoader(async (ids) => inOrder(ids, byId(await readUsersById(sql, ids)))),
     calls: new DataLoader(async (ids) => inOrder(ids, await readCallsByIds(sql, ids))),
     callRequests: new DataLoader(async (ids) => inOrder(ids, await readCallRequests(sql, ids))),

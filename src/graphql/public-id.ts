@@ -9,6 +9,7 @@ const NOUNS: Readonly<Record<IdKind, string>> = {
   user: 'a user',
   apiToken: 'an API token',
   runner: 'a runner',
+  connection: 'a connection',
 };
 
 /**

@@ -5,6 +5,7 @@ import { authChecker } from './authorization.js';
 import { AccessResolver } from './resolvers/access.js';
 import { AuditResolver } from './resolvers/audit.js';
 import { CallFields, CallQueries } from './resolvers/calls.js';
+import { ConnectionMutations, ConnectionQueries } from './resolvers/stored-connections.js';
 import { ExecutionEventFields, ExecutionFields, ExecutionQueries } from './resolvers/executions.js';
 import { InstallationResolver } from './resolvers/installation.js';
 import { NodeResolver } from './resolvers/node.js';
@@ -32,6 +33,8 @@ export function buildGraphqlSchema(): GraphQLSchema {
       CallFields,
       CallQueries,
       CallReceivedResolver,
+      ConnectionMutations,
+      ConnectionQueries,
       ExecutionEventFields,
       ExecutionEventsResolver,
       ExecutionFields,

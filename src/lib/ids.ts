@@ -14,6 +14,7 @@ export const ID_PREFIXES = {
   user: 'user-',
   apiToken: 'token-',
   runner: 'runner-',
+  connection: 'conn-',
 } as const;
 
 export type IdKind = keyof typeof ID_PREFIXES;

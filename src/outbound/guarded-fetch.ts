@@ -25,14 +25,14 @@ export interface GuardedFetchOptions {
  */
 export function guardedFetch(options: GuardedFetchOptions): Fetch {
   const { dispatcherFor, responseBytesMax, onRefused } = options;
-  const send = async (input: string | URL | Request, init: RequestInit = {}): Promise<Response> => {
-    const { target, sent } = normalized(input, init);
+  const send = async (input: string | URL | Request, given?: RequestInit): Promise<Response> => {
+    const { target, init } = fetchParts(input, given);
     const url = parseOutboundUrl(target);
     try {
       if (url === undefined) throw refused();
       const response = await undiciFetch(url, {
-        ...sent,
-        redirect: sent.redirect === 'error' ? 'error' : 'manual',
+        ...(init as UndiciRequestInit),
+        redirect: init.redirect === 'error' ? 'error' : 'manual',
         dispatcher: dispatcherFor(url),
       });
       return responseBytesMax === undefined ? response : capped(response, responseBytesMax);
@@ -47,21 +47,22 @@ export function guardedFetch(options: GuardedFetchOptions): Fetch {
   return send as unknown as Fetch;
 }
 
+/** A request that was given as a URL and its settings, or as both in one. */
+export interface FetchParts {
+  readonly target: string;
+  readonly init: RequestInit;
+}
+
 /**
- * The package's `fetch` knows the global Request and FormData as strangers, and would send their names: both are taken
- * apart here. Every other kind of body is the same for both.
+ * Takes a Request apart. The package's `fetch` knows the global Request and FormData as strangers, and would send their
+ * names; every other kind of body is the same for both.
  */
-function normalized(
-  input: string | URL | Request,
-  init: RequestInit,
-): { readonly target: string; readonly sent: UndiciRequestInit } {
-  const isRequest = typeof input === 'object' && !(input instanceof URL);
-  if (!isRequest && !(init.body instanceof FormData)) {
-    return { target: String(input), sent: init as UndiciRequestInit };
-  }
+export function fetchParts(input: string | URL | Request, init: RequestInit = {}): FetchParts {
+  const given = typeof input === 'string' ? input : 'href' in input ? input.href : undefined;
+  if (given !== undefined && !(init.body instanceof FormData)) return { target: given, init };
   const { url, method, headers, body, signal, redirect } = new Request(input, init);
-  const sent = { method, headers: [...headers] as [string, string][], body, signal, redirect, duplex: 'half' as const };
-  return { target: url, sent };
+  const parts = { method, headers: [...headers] as [string, string][], body, signal, redirect };
+  return { target: url, init: { ...parts, ...(body !== null && { duplex: 'half' }) } };
 }
 
 function refusalIn(error: unknown): AppError | undefined {

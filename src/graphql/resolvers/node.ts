@@ -4,6 +4,7 @@ import { AppError } from '../../errors.js';
 import { isWorkerId, parseId } from '../../lib/ids.js';
 import type { GraphqlContext } from '../context.js';
 import { CallObject } from '../types/call.js';
+import { ConnectionObject } from '../types/connection.js';
 import { ExecutionObject } from '../types/execution.js';
 import { NodeObject } from '../types/node.js';
 import { UserObject } from '../types/user.js';
@@ -18,7 +19,8 @@ export class NodeResolver {
   @Query(() => NodeObject, { nullable: true, description: 'Whatever has this id; null when there is nothing.' })
   async node(
     @Ctx() context: GraphqlContext,
-    @Arg('id', () => ID, { description: 'The id of a webhook, worker, call, execution or user.' }) id: string,
+    @Arg('id', () => ID, { description: 'The id of a webhook, worker, connection, call, execution or user.' })
+    id: string,
   ): Promise<NodeObject | undefined> {
     return await readNode(context, id);
   }
@@ -30,7 +32,9 @@ export class NodeResolver {
   })
   async nodes(
     @Ctx() context: GraphqlContext,
-    @Arg('ids', () => [ID], { description: 'Ids of webhooks, workers, calls, executions or users, 100 at most.' })
+    @Arg('ids', () => [ID], {
+      description: 'Ids of webhooks, workers, connections, calls, executions or users, 100 at most.',
+    })
     ids: string[],
   ): Promise<(NodeObject | undefined)[]> {
     if (ids.length > IDS_MAX) throw new AppError('BAD_USER_INPUT', `At most ${IDS_MAX} ids can be asked for at once.`);
@@ -57,6 +61,12 @@ async function readNode({ loaders, principal }: GraphqlContext, id: string): Pro
     const view = await loaders.executions.load(executionId);
     return view && new ExecutionObject(view);
   }
+  const connectionId = parseId('connection', id);
+  if (connectionId !== undefined) {
+    requirePermission(principal, 'connections:read');
+    const view = await loaders.connections.load(connectionId);
+    return view && new ConnectionObject(view);
+  }
   const userId = parseId('user', id);
   if (userId !== undefined) {
     requirePermission(principal, 'users:read');
@@ -68,5 +78,5 @@ async function readNode({ loaders, principal }: GraphqlContext, id: string): Pro
     const view = await loaders.workers.load(id);
     return view && workerObject(view);
   }
-  throw new AppError('BAD_USER_INPUT', 'This is not the id of a webhook, worker, call, execution or user.');
+  throw new AppError('BAD_USER_INPUT', 'This is not the id of a webhook, worker, connection, call, execution or user.');
 }

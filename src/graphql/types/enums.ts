@@ -2,6 +2,7 @@ import { registerEnumType } from 'type-graphql';
 import type { UserRole } from '../../access/access.entities.js';
 import type { Dispatch as DispatchName, ExecutionMode as ExecutionModeName } from '../../calls/call-modes.js';
 import type { CallOutcome as CallOutcomeName } from '../../calls/call.entity.js';
+import type { ConnectionAuthenticationKind as ConnectionAuthenticationKindName } from '../../connections/connection.entity.js';
 import type { ExecutionStatus as ExecutionStatusName } from '../../executions/states.js';
 import type { LimitScope as LimitScopeName } from '../../rate-limits/limit-scope.js';
 import type { AuthenticationMethod as AuthenticationMethodName } from '../../webhooks/webhook.entity.js';
@@ -100,5 +101,17 @@ export const UserRoleEnum = enumOf<Uppercase<UserRole>>(
     EDITOR: 'Also changes webhooks and workers.',
     OPERATOR: 'Also tests webhooks.',
     VIEWER: 'Reads.',
+  },
+);
+
+export const ConnectionAuthenticationKind = enumOf<ConnectionAuthenticationKindName>(
+  'ConnectionAuthenticationKind',
+  'How a connection proves itself to the outside system.',
+  {
+    NONE: 'Not at all.',
+    BEARER: 'A token in `Authorization: Bearer …`.',
+    BASIC: 'User name and password in `Authorization: Basic …`.',
+    HEADER: 'A value in a header that the user names.',
+    QUERY: 'A value in a query parameter that the user names.',
   },
 );

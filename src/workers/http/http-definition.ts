@@ -1,9 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { validateHeaderName, validateHeaderValue } from 'node:http';
 import { z } from 'zod';
 import { AppError } from '../../errors.js';
 import { OUTBOUND_METHODS } from '../../outbound/outbound-client.js';
-import { parseOutboundUrl } from '../../outbound/outbound-url.js';
 import type { Keyring } from '../../secrets/seal.js';
 
 /** What `worker_versions.definition` holds for an HTTP worker. Header values can be credentials, so they are sealed. */
@@ -28,71 +26,16 @@ export interface HttpSettings {
   readonly signingSecret: string;
 }
 
-/** Ours to set, or the connection's (RFC 9110, 7.6.1). */
-const RESERVED_HEADERS = new Set([
-  'connection',
-  'content-length',
-  'expect',
-  'host',
-  'idempotency-key',
-  'keep-alive',
-  'proxy-connection',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-  'webhook-id',
-  'webhook-signature',
-  'webhook-timestamp',
-]);
-
-const HEADERS_MAX = 50;
-const HEADER_VALUE_CHARACTERS_MAX = 4_096;
-const URL_CHARACTERS_MAX = 2_048;
-
 /** Standard Webhooks asks for 24 to 64 bytes (specification, "Signature scheme"). */
 const SECRET_BYTES = { least: 24, most: 64, made: 32 };
 
 /** The method of a definition. */
 export const httpMethod = z.enum(OUTBOUND_METHODS).default('POST');
 
-/** Where a definition leads, in its normal form. Whether the address is allowed is found out at the connection. */
-export const httpUrl = z
-  .string()
-  .max(URL_CHARACTERS_MAX)
-  .refine((text) => parseOutboundUrl(text) !== undefined, 'must be an http or https URL without user name and password')
-  .transform((text) => new URL(text).href);
-
-/** Headers that a definition adds to each request; names that only the client may set are refused. */
-export const httpHeaders = z
-  .record(z.string(), z.string().max(HEADER_VALUE_CHARACTERS_MAX))
-  .superRefine((headers, context) => {
-    if (Object.keys(headers).length > HEADERS_MAX) {
-      context.addIssue({ code: 'custom', message: `must not be more than ${HEADERS_MAX}` });
-    }
-    const seen = new Set<string>();
-    for (const [name, value] of Object.entries(headers)) {
-      const fault = seen.has(name.toLowerCase()) ? 'is there twice' : headerFault(name, value);
-      if (fault !== undefined) context.addIssue({ code: 'custom', path: [name], message: fault });
-      seen.add(name.toLowerCase());
-    }
-  });
-
 /** A secret in the form of Standard Webhooks. */
 export const signingSecret = z.string().refine(isSigningSecret, {
   message: `must be "whsec_" and the base64 of ${SECRET_BYTES.least} to ${SECRET_BYTES.most} bytes`,
 });
-
-function headerFault(name: string, value: string): string | undefined {
-  if (RESERVED_HEADERS.has(name.toLowerCase())) return 'is set by Workhook';
-  try {
-    validateHeaderName(name);
-    validateHeaderValue(name, value);
-    return undefined;
-  } catch {
-    return 'is not a valid header';
-  }
-}
 
 function isSigningSecret(text: string): boolean {
   const base64 = /^whsec_([A-Za-z0-9+/]+={0,2})$/.exec(text)?.[1];

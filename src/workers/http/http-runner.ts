@@ -1,6 +1,7 @@
 import { Webhook } from 'standardwebhooks';
 import { AppError } from '../../errors.js';
 import type { Clock } from '../../lib/clock.js';
+import { lowerCased } from '../../outbound/outbound-headers.js';
 import type { OutboundClient, OutboundResponse } from '../../outbound/outbound-client.js';
 import type { Keyring } from '../../secrets/seal.js';
 import { RESULT_BYTES_MAX } from '../result-text.js';
@@ -65,11 +66,6 @@ export class HttpWorkerRunner implements WorkerKindRunner {
     if (response.status < 200 || response.status > 299) throw statusError(response, clock.nowMs());
     return { result: responseResult(response, resultBytesMax) };
   }
-}
-
-/** So that the operator's own `Accept` replaces ours, however it is written. */
-function lowerCased(headers: Readonly<Record<string, string>>): Record<string, string> {
-  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
 }
 
 function signatureHeaders(secret: string, messageId: string, at: Date, body: string): Record<string, string> {

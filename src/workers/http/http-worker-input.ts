@@ -4,7 +4,9 @@ import { descriptionFaults, nameFaults } from '../../lib/text-rules.js';
 import type { Outcome, UserError } from '../../lib/user-error.js';
 import { compileSchema } from '../schema-validator.js';
 import type { JsonSchema } from '../worker.entities.js';
-import { httpHeaders, httpMethod, httpUrl, signingSecret } from './http-definition.js';
+import { outboundHeaders } from '../../outbound/outbound-headers.js';
+import { outboundUrl } from '../../outbound/outbound-url.js';
+import { httpMethod, signingSecret } from './http-definition.js';
 
 /** Everything that can be said of an HTTP worker. */
 export interface HttpWorkerInput {
@@ -34,8 +36,8 @@ const FIELDS = z.object({
     .nullish()
     .transform((text) => text ?? null),
   method: httpMethod,
-  url: httpUrl,
-  headers: httpHeaders.default({}),
+  url: outboundUrl,
+  headers: outboundHeaders.default({}),
   signingSecret: signingSecret.optional(),
   inputSchema: z
     .union([z.boolean(), z.record(z.string(), z.unknown())])

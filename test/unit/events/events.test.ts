@@ -14,6 +14,7 @@ describe('events on the wire', () => {
       { kind: 'execution-changed', executionId: newUuidV7(), callId: newUuidV7(), webhookId: newUuidV7(), seq: 3 },
       { kind: 'webhook-changed', webhookId: newUuidV7() },
       { kind: 'worker-changed', workerId: 'worker-echo' },
+      { kind: 'connection-changed', connectionId: newUuidV7() },
       { kind: 'credential-ended', credentialId: newUuidV7() },
       { kind: 'rate-limit-changed' },
     ];

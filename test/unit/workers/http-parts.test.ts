@@ -1,6 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import type { OutboundResponse } from '../../../src/outbound/outbound-client.js';
-import { httpHeaders, httpUrl, newSigningSecret, signingSecret } from '../../../src/workers/http/http-definition.js';
+import { outboundHeaders } from '../../../src/outbound/outbound-headers.js';
+import { outboundUrl } from '../../../src/outbound/outbound-url.js';
+import { newSigningSecret, signingSecret } from '../../../src/workers/http/http-definition.js';
 import { responseResult } from '../../../src/workers/http/response-result.js';
 import { parseRetryAfter } from '../../../src/workers/http/retry-after.js';
 
@@ -80,14 +82,14 @@ describe('responseResult', () => {
 
 describe('settings of an HTTP worker', () => {
   it('takes URLs that outbound requests may have', () => {
-    expect(httpUrl.parse('HTTPS://Example.com/a b')).toBe('https://example.com/a%20b');
+    expect(outboundUrl.parse('HTTPS://Example.com/a b')).toBe('https://example.com/a%20b');
     for (const wrong of ['example.com', 'ftp://example.com', 'https://u:p@example.com', 'file:///etc/passwd', '']) {
-      expect(httpUrl.safeParse(wrong).success).toBe(false);
+      expect(outboundUrl.safeParse(wrong).success).toBe(false);
     }
   });
 
   it('takes headers that are headers and not ours', () => {
-    expect(httpHeaders.safeParse({ Authorization: 'Bearer x', 'X-Tenant': '1' }).success).toBe(true);
+    expect(outboundHeaders.safeParse({ Authorization: 'Bearer x', 'X-Tenant': '1' }).success).toBe(true);
     for (const wrong of [
       { Host: 'example.com' },
       { 'content-length': '1' },
@@ -97,7 +99,7 @@ describe('settings of an HTTP worker', () => {
       { A: '1', a: '2' },
       { a: '✓' },
     ]) {
-      expect(httpHeaders.safeParse(wrong).success).toBe(false);
+      expect(outboundHeaders.safeParse(wrong).success).toBe(false);
     }
   });
 
