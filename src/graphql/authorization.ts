@@ -68,6 +68,7 @@ export const READ_PERMISSIONS: Readonly<Record<string, Permission>> = {
   Call: 'calls:read',
   CallStatistics: 'statistics:read',
   CodeWorker: 'workers:read',
+  Connection: 'connections:read',
   Execution: 'executions:read',
   ExecutionEvent: 'executions:read',
   HttpWorker: 'workers:read',
