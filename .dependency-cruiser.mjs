@@ -14,7 +14,7 @@ const FEATURES = {
   outbound: [],
   templates: [],
   access: [...GROUND],
-  models: [...GROUND, 'access', 'secrets', 'outbound'],
+  models: [...GROUND, 'access', 'secrets', 'outbound', 'calls', 'rate-limits'],
   secrets: [...GROUND, 'access'],
   'rate-limits': [...GROUND, 'access'],
   connections: [...GROUND, 'access', 'secrets', 'outbound', 'templates'],

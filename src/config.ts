@@ -80,6 +80,15 @@ const SETTINGS = z.object({
   IDEMPOTENCY_WINDOW_MS: wholeNumber(1_000, 604_800_000).default(86_400_000),
   SHUTDOWN_TIMEOUT_MS: wholeNumber(0, 600_000).default(30_000),
   RUNNER_CONCURRENCY: wholeNumber(1, 1_000).default(30),
+  OPENAI_API_KEY: z.string().min(1).optional(),
+  OPENAI_BASE_URL: z.url({ protocol: /^https?$/ }).optional(),
+  OPENAI_MODEL: z.string().min(1).default('gpt-5-mini'),
+  ANTHROPIC_API_KEY: z.string().min(1).optional(),
+  ANTHROPIC_BASE_URL: z.url({ protocol: /^https?$/ }).optional(),
+  ANTHROPIC_MODEL: z.string().min(1).default('claude-haiku-4-5'),
+  GOOGLE_GENERATIVE_AI_API_KEY: z.string().min(1).optional(),
+  GOOGLE_GENERATIVE_AI_BASE_URL: z.url({ protocol: /^https?$/ }).optional(),
+  GOOGLE_GENERATIVE_AI_MODEL: z.string().min(1).default('gemini-flash-latest'),
   RATE_LIMIT_GLOBAL_PER_MINUTE: wholeNumber(0, 1_000_000_000).default(60_000),
   RATE_LIMIT_USER_PER_MINUTE: wholeNumber(0, 1_000_000_000).default(6_000),
   RATE_LIMIT_WEBHOOK_PER_MINUTE: wholeNumber(0, 1_000_000_000).default(0),
@@ -96,6 +105,15 @@ type Settings = z.output<typeof SETTINGS>;
 
 /** The names of all settings, for the README's table to be checked against. */
 export const SETTING_NAMES: readonly string[] = Object.keys(SETTINGS.shape);
+
+/** A model of the environment. */
+export interface ModelSettings {
+  readonly managedBy: 'OPENAI' | 'ANTHROPIC' | 'GOOGLE';
+  readonly provider: 'OPENAI_COMPATIBLE' | 'OPENAI' | 'ANTHROPIC' | 'GOOGLE';
+  readonly baseUrl: string | undefined;
+  readonly modelName: string;
+  readonly apiKey: string | undefined;
+}
 
 /** What the process was told, parsed once. Secrets are in it: never print it. */
 export interface Config {
@@ -148,6 +166,8 @@ export interface Config {
   readonly shutdownTimeoutMs: number;
   /** Executions at once in this process. */
   readonly runnerConcurrency: number;
+  /** Models that the environment names, each with what is known of it. */
+  readonly models: readonly ModelSettings[];
   /** Calls a minute; 0 is no limit. */
   readonly rateLimits: {
     readonly globalPerMinute: number;
@@ -201,6 +221,7 @@ export function readConfig(environment: NodeJS.ProcessEnv, workingDir: string = 
     idempotencyWindowMs: settings.IDEMPOTENCY_WINDOW_MS,
     shutdownTimeoutMs: settings.SHUTDOWN_TIMEOUT_MS,
     runnerConcurrency: settings.RUNNER_CONCURRENCY,
+    models: modelsOf(settings),
     rateLimits: {
       globalPerMinute: settings.RATE_LIMIT_GLOBAL_PER_MINUTE,
       userPerMinute: settings.RATE_LIMIT_USER_PER_MINUTE,
@@ -224,4 +245,33 @@ function oidcOf(settings: Settings): Config['oidc'] {
     throw new AppError('CONFIGURATION_INVALID', message);
   }
   return { issuer, clientId, clientSecret, newUsersRole: settings.OIDC_NEW_USERS_ROLE };
+}
+
+/** An address of its own needs no key: a local server seldom wants one. The others are nothing without theirs. */
+function modelsOf(settings: Settings): ModelSettings[] {
+  const openAiUrl = settings.OPENAI_BASE_URL;
+  const models: ModelSettings[] = [
+    {
+      managedBy: 'OPENAI',
+      provider: openAiUrl === undefined ? 'OPENAI' : 'OPENAI_COMPATIBLE',
+      baseUrl: openAiUrl,
+      modelName: settings.OPENAI_MODEL,
+      apiKey: settings.OPENAI_API_KEY,
+    },
+    {
+      managedBy: 'ANTHROPIC',
+      provider: 'ANTHROPIC',
+      baseUrl: settings.ANTHROPIC_BASE_URL,
+      modelName: settings.ANTHROPIC_MODEL,
+      apiKey: settings.ANTHROPIC_API_KEY,
+    },
+    {
+      managedBy: 'GOOGLE',
+      provider: 'GOOGLE',
+      baseUrl: settings.GOOGLE_GENERATIVE_AI_BASE_URL,
+      modelName: settings.GOOGLE_GENERATIVE_AI_MODEL,
+      apiKey: settings.GOOGLE_GENERATIVE_AI_API_KEY,
+    },
+  ];
+  return models.filter(({ provider, apiKey }) => provider === 'OPENAI_COMPATIBLE' || apiKey !== undefined);
 }

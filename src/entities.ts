@@ -2,6 +2,7 @@ import { ApiTokenEntity, SessionEntity, UserEntity } from './access/access.entit
 import { CallEntity } from './calls/call.entity.js';
 import { ConnectionEntity } from './connections/connection.entity.js';
 import { ExecutionEntity } from './executions/execution.entity.js';
+import { ModelEntity } from './models/model.entity.js';
 import { SecretVersionEntity } from './secrets/secret-version.entity.js';
 import { WebhookEntity, WebhookWorkerEntity } from './webhooks/webhook.entity.js';
 import { WorkerEntity, WorkerVersionEntity } from './workers/worker.entities.js';
@@ -12,6 +13,7 @@ export const ENTITIES = [
   CallEntity,
   ConnectionEntity,
   ExecutionEntity,
+  ModelEntity,
   SecretVersionEntity,
   SessionEntity,
   UserEntity,

@@ -52,6 +52,13 @@ export const ERROR_CODES = {
   CONNECTION_PATH_INVALID: 'The path is not one below the base URL of the connection.',
   OUTBOUND_REFUSED: 'The address is not one that outbound requests may reach.',
   OUTBOUND_RESPONSE_TOO_LARGE: 'The response is larger than what is read of it.',
+  MODEL_NOT_CONFIGURED: 'There is no such model. Create one (`createModel`), or set OPENAI_API_KEY or the like.',
+  MODEL_RATE_LIMITED: 'The model has no room for this now.',
+  MODEL_OVERLOADED: "The model's provider is overloaded.",
+  MODEL_FAILED: "The model's provider answered with an error.",
+  MODEL_CUT_OFF: "The model's answer was cut off.",
+  MODEL_OUTPUT_INVALID: "The model's answer cannot be read.",
+  SPEND_CAP_REACHED: 'The webhook has spent what it may spend today.',
   CANCELED: 'The execution was canceled.',
 
   // the process
@@ -89,6 +96,28 @@ export class AppError extends Error {
     this.detail = options.detail;
     this.retryable = options.retryable ?? false;
     this.retryAfterMs = options.retryAfterMs;
+  }
+}
+
+/**
+ * Thrown by a worker, or by what it rests on, that cannot go on now: the attempt is given back undone, its slot is free
+ * and no attempt is spent. What it has stored as steps stays.
+ */
+export class Postponed extends Error {
+  override readonly name = 'Postponed';
+
+  /**
+   * @param delayMs until it is tried again.
+   * @param reason for a person who asks why the execution waits.
+   * @param code what the execution of a sync call ends with when its caller will not wait for that long; without one it
+   *   is tried again all the same.
+   */
+  constructor(
+    readonly delayMs: number,
+    readonly reason: string,
+    readonly code?: ErrorCode,
+  ) {
+    super(reason);
   }
 }
 

@@ -6,6 +6,7 @@ import type { EventHub } from '../events/event-hub.js';
 import type { EventListener } from '../events/event-listener.js';
 import type { Clock } from '../lib/clock.js';
 import type { Logger } from '../lib/logger.js';
+import type { ModelDesk } from '../models/model-desk.js';
 import type { OutboundClient } from '../outbound/outbound-client.js';
 import type { Keyring } from '../secrets/seal.js';
 import type { WorkerRegistry } from '../workers/registry.js';
@@ -23,6 +24,8 @@ export interface Parts {
   /** The one way out of the process. */
   readonly outbound: OutboundClient;
   readonly connections: ConnectionClient;
+  /** The one way to a model. */
+  readonly models: ModelDesk;
   readonly registry: WorkerRegistry;
   /** This process's shard of the statistics' counters. */
   readonly shard: number;

@@ -15,6 +15,7 @@ import { createExampleWebhook, findExampleCommand } from './first-start.js';
 import { buildHttp } from './http.js';
 import { buildIngress } from './ingress.js';
 import { buildMaintenance } from './maintenance.js';
+import { buildModels } from './models.js';
 import { buildOutbound } from './outbound.js';
 import type { Parts } from './parts.js';
 import { buildRunner } from './runner.js';
@@ -74,7 +75,8 @@ async function build(stack: AsyncDisposableStack, { config, log, onFatal }: Star
   );
   const shard = chooseStatisticsShard();
   const stored = { config, log, clock, database, keyring, hub, listener, authenticator, shard };
-  const base = { ...stored, ...buildOutbound(stack, stored) };
+  const ground = { ...stored, ...buildOutbound(stack, stored) };
+  const base = { ...ground, models: await buildModels(stack, ground, owner.ownerId) };
   const parts: Parts = { ...base, registry: await buildWorkers(stack, base) };
 
   buildMaintenance(stack, parts);

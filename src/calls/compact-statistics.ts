@@ -20,14 +20,15 @@ const foldSql = (unit: 'hour' | 'day', olderThan: string): string => `
     where bucket_start < date_trunc('day', now() - interval '${olderThan}', 'UTC')
       and (shard <> 0 or bucket_start <> date_trunc('${unit}', bucket_start, 'UTC'))
     returning webhook_id, date_trunc('${unit}', bucket_start, 'UTC') as start, outcome, duration_bucket, calls,
-      prompt_tokens, completion_tokens
+      prompt_tokens, completion_tokens, cost_nanos
   ),
   folded as (
     select webhook_id, start as bucket_start, 0::smallint as shard, outcome, duration_bucket, sum(calls) as calls,
-      sum(prompt_tokens) as prompt_tokens, sum(completion_tokens) as completion_tokens
+      sum(prompt_tokens) as prompt_tokens, sum(completion_tokens) as completion_tokens,
+      sum(cost_nanos) as cost_nanos
     from old group by webhook_id, start, outcome, duration_bucket
   )
-  ${statisticsUpsertSql('folded')}`;
+  ${statisticsUpsertSql('folded', true)}`;
 
 const FOLDS = [foldSql('hour', MINUTES_KEPT), foldSql('day', HOURS_KEPT)];
 

@@ -1,5 +1,5 @@
 /**
- * The statement that raises the counters, for the three places that count: accept, finish and rejected calls. Each
+ * The statement that raises the counters, for the places that count: accept, finish, rejected calls and the steps of models. Each
  * puts it last into its own statement, so that a fact and its count are committed together.
  *
  * The rows go in by the order of the key: two statements that raise the same counters then lock them in the same
@@ -10,16 +10,20 @@
  *   minute in which the call was received, for its end too: a minute's calls and their outcomes then stand together),
  *   `shard smallint, outcome text, duration_bucket smallint, calls bigint, prompt_tokens bigint,
  *   completion_tokens bigint`.
+ * @param costs whether it has a `cost_nanos bigint`, too: only the steps of models cost something.
  */
-export function statisticsUpsertSql(source: string): string {
+export function statisticsUpsertSql(source: string, costs = false): string {
   return `
     insert into call_statistics as counters (webhook_id, bucket_start, shard, outcome, duration_bucket, calls,
-      prompt_tokens, completion_tokens)
-    select webhook_id, bucket_start, shard, outcome, duration_bucket, calls, prompt_tokens, completion_tokens
+      prompt_tokens, completion_tokens${costs ? ', cost_nanos' : ''})
+    select webhook_id, bucket_start, shard, outcome, duration_bucket, calls, prompt_tokens,
+      completion_tokens${costs ? ', cost_nanos' : ''}
     from ${source}
     order by webhook_id, bucket_start, shard, outcome, duration_bucket
     on conflict (webhook_id, bucket_start, shard, outcome, duration_bucket) do update set
       calls = counters.calls + excluded.calls,
       prompt_tokens = counters.prompt_tokens + excluded.prompt_tokens,
-      completion_tokens = counters.completion_tokens + excluded.completion_tokens`;
+      completion_tokens = counters.completion_tokens + excluded.completion_tokens${
+        costs ? ',\n      cost_nanos = counters.cost_nanos + excluded.cost_nanos' : ''
+      }`;
 }

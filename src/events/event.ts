@@ -25,6 +25,8 @@ export type DomainEvent =
   | { readonly kind: 'credential-ended'; readonly credentialId: string }
   /** A user got another role, was disabled or let in again: what is remembered of them is void. */
   | { readonly kind: 'user-changed'; readonly userId: string }
+  /** A model was made, changed, paused or deleted: caches drop it. */
+  | { readonly kind: 'model-changed'; readonly modelId: string }
   /** The numbers of a rate limit changed. */
   | { readonly kind: 'rate-limit-changed' };
 
@@ -48,6 +50,7 @@ export const topics = {
   workers: 'workers' as Topic,
   connections: 'connections' as Topic,
   credentials: 'credentials' as Topic,
+  models: 'models' as Topic,
   rateLimits: 'rate-limits' as Topic,
 };
 
@@ -73,6 +76,8 @@ export function topicsOf(event: DomainEvent): readonly Topic[] {
     case 'credential-ended':
     case 'user-changed':
       return [topics.credentials];
+    case 'model-changed':
+      return [topics.models];
     case 'rate-limit-changed':
       return [topics.rateLimits];
   }

@@ -27,6 +27,8 @@ function toWire(event: DomainEvent): WireEvent {
       return ['t', event.credentialId];
     case 'user-changed':
       return ['u', event.userId];
+    case 'model-changed':
+      return ['m', event.modelId];
     case 'rate-limit-changed':
       return ['r'];
   }
@@ -57,6 +59,8 @@ function fromWire([letter, first, second, third, fourth]: WireEvent): DomainEven
       return { kind: 'credential-ended', credentialId: text };
     case 'u':
       return { kind: 'user-changed', userId: text };
+    case 'm':
+      return { kind: 'model-changed', modelId: text };
     case 'r':
       return { kind: 'rate-limit-changed' };
     default:

@@ -10,6 +10,7 @@ const NOUNS: Readonly<Record<IdKind, string>> = {
   apiToken: 'an API token',
   runner: 'a runner',
   connection: 'a connection',
+  model: 'a model',
 };
 
 /**

@@ -15,6 +15,7 @@ export const ID_PREFIXES = {
   apiToken: 'token-',
   runner: 'runner-',
   connection: 'conn-',
+  model: 'model-',
 } as const;
 
 export type IdKind = keyof typeof ID_PREFIXES;

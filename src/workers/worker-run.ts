@@ -2,6 +2,8 @@ import type { JsonText } from '../lib/json-text.js';
 import type { Logger } from '../lib/logger.js';
 import type { JsonSchema, WorkerKind } from './worker.entities.js';
 
+export { Postponed } from '../errors.js';
+
 /** A worker at one version, ready to run. */
 export interface LoadedWorker {
   readonly id: string;
@@ -37,6 +39,7 @@ export interface WorkerRun {
 export interface WorkerOutput {
   /** The result as JSON text, at most as large as the registry allows. */
   readonly result: JsonText;
+  /** Tokens that the worker knows of and the model desk doesn't: what goes through the desk is counted there. */
   readonly promptTokens?: number;
   readonly completionTokens?: number;
 }

@@ -1,10 +1,10 @@
 import { defineEntity, p, type InferEntity } from '@mikro-orm/core';
+import type { JsonSchema } from '../lib/json-schema.js';
 
 export const WORKER_KINDS = ['AGENT', 'HTTP', 'CODE', 'WORKFLOW'] as const;
 export type WorkerKind = (typeof WORKER_KINDS)[number];
 
-/** A JSON Schema (2020-12). */
-export type JsonSchema = boolean | { readonly [keyword: string]: unknown };
+export type { JsonSchema };
 
 /** What an execution runs. The id is text: `worker-` and a slug that a CODE worker's author chose, or base32. */
 export const WorkerEntity = defineEntity({

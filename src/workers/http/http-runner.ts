@@ -8,7 +8,7 @@ import { RESULT_BYTES_MAX } from '../result-text.js';
 import type { LoadedWorker, WorkerKindRunner, WorkerOutput, WorkerRun } from '../worker-run.js';
 import { openDefinition } from './http-definition.js';
 import { responseResult } from './response-result.js';
-import { parseRetryAfter } from './retry-after.js';
+import { parseRetryAfter } from '../../lib/retry-after.js';
 
 export interface HttpWorkerRunnerOptions {
   readonly outbound: OutboundClient;

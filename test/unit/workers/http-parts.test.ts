@@ -4,7 +4,7 @@ import { outboundHeaders } from '../../../src/outbound/outbound-headers.js';
 import { outboundUrl } from '../../../src/outbound/outbound-url.js';
 import { newSigningSecret, signingSecret } from '../../../src/workers/http/http-definition.js';
 import { responseResult } from '../../../src/workers/http/response-result.js';
-import { parseRetryAfter } from '../../../src/workers/http/retry-after.js';
+import { parseRetryAfter } from '../../../src/lib/retry-after.js';
 
 describe('parseRetryAfter', () => {
   const now = Date.UTC(2026, 0, 1, 0, 0, 0);

@@ -1,0 +1,106 @@
+import { AppError } from '../errors.js';
+import type { Sql } from '../db/database.js';
+import type { Clock } from '../lib/clock.js';
+import { newUuidV7, parseId } from '../lib/ids.js';
+import type { JsonSchema } from '../lib/json-schema.js';
+import type { Logger } from '../lib/logger.js';
+import type { OutboundClient } from '../outbound/outbound-client.js';
+import { costNanos, type StepTokens } from './cost.js';
+import { estimatePromptTokens, estimateTokens } from './estimate-tokens.js';
+import type { CallableModel, ModelCache } from './model-cache.js';
+import type { ModelDesk, ModelStep, ModelStepRequest } from './model-desk.js';
+import { baseUrlOf } from './provider-urls.js';
+import type { ProviderAccess, StreamedStep } from './sdk/stream-step.js';
+import { settleStep } from './settle-step.js';
+
+export interface LimitedModelDeskOptions {
+  readonly models: ModelCache;
+  readonly sql: Sql;
+  readonly outbound: Pick<OutboundClient, 'fetch' | 'fetchWith'>;
+  /** Says what in a tool's input does not fit its schema; `undefined` when all does. */
+  readonly toolInputFault: (schema: JsonSchema, input: unknown) => string | undefined;
+  /** This process's shard of the statistics' counters. */
+  readonly shard: number;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** How long a provider may send nothing, in milliseconds; two minutes by default. */
+  readonly silentMsMax?: number;
+}
+
+const SILENT_MS_MAX = 120_000;
+
+/** The desk of a process: a step passes the model's limits and the webhook's cap, is made, and is counted. */
+export class LimitedModelDesk implements ModelDesk {
+  readonly #options: LimitedModelDeskOptions;
+
+  constructor(options: LimitedModelDeskOptions) {
+    this.#options = options;
+  }
+
+  async step(request: ModelStepRequest): Promise<ModelStep> {
+    const model = await this.#find(request.modelId);
+    const streamed = await this.#stream(model, request);
+    const usage = await this.#settle(model, request, streamed);
+    if (streamed.fault !== undefined) throw streamed.fault as Error;
+    const { message, text, toolCalls, finishReason } = streamed;
+    return { message: message!, text, toolCalls, finishReason, usage };
+  }
+
+  async #find(modelId: string | undefined): Promise<CallableModel> {
+    const id = modelId === undefined ? undefined : parseId('model', modelId);
+    const isKnownForm = modelId === undefined || id !== undefined;
+    const model = isKnownForm ? await this.#options.models.get(id) : undefined;
+    if (model !== undefined) return model;
+    throw new AppError(
+      'MODEL_NOT_CONFIGURED',
+      modelId === undefined
+        ? 'There is no default model. Create one with `createModel`, or set OPENAI_API_KEY, OPENAI_BASE_URL, ANTHROPIC_API_KEY or GOOGLE_GENERATIVE_AI_API_KEY and start again.'
+        : 'There is no such model any more. Give the worker another one, or none for the default model.',
+    );
+  }
+
+  async #stream(model: CallableModel, request: ModelStepRequest): Promise<StreamedStep> {
+    const { streamStep } = await import('./sdk/stream-step.js');
+    const { silentMsMax = SILENT_MS_MAX, toolInputFault, outbound } = this.#options;
+    return await streamStep(accessTo(model, outbound), request, { silentMsMax, toolInputFault });
+  }
+
+  /** Counts what was paid: whatever was answered, also when it ended badly. */
+  async #settle(
+    model: CallableModel,
+    request: ModelStepRequest,
+    streamed: StreamedStep,
+  ): Promise<StepTokens & { readonly costNanos: bigint }> {
+    const { sql, shard, log } = this.#options;
+    const tokens = tokensOf(request, streamed);
+    const usage = { ...tokens, costNanos: costNanos(model.prices, tokens) };
+    if (tokens.promptTokens + tokens.completionTokens === 0) return usage;
+    const executionId = parseId('execution', request.executionId)!;
+    const webhookId = parseId('webhook', request.webhookId)!;
+    await settleStep(sql, shard, { stepId: newUuidV7(), executionId, webhookId, modelId: model.id, ...usage }).catch(
+      // To fail the step would have it paid again.
+      (error: unknown) => log.error({ err: error, executionId, ...tokens }, 'a paid step could not be counted'),
+    );
+    return usage;
+  }
+}
+
+/** How a model's provider is reached. The operator's own may be anywhere, others pass the guard. */
+export function accessTo(model: CallableModel, outbound: Pick<OutboundClient, 'fetch' | 'fetchWith'>): ProviderAccess {
+  const { provider, modelName, apiKey, structuredOutputs, isOperators } = model;
+  const baseUrl = baseUrlOf(provider, model.baseUrl);
+  const fetch = isOperators ? outbound.fetchWith({ trustedOrigins: [new URL(baseUrl).origin] }) : outbound.fetch;
+  return { provider, baseUrl, modelName, apiKey, structuredOutputs, fetch };
+}
+
+/** What the provider counted; where it did not, an estimate of what went over the line. */
+function tokensOf(request: ModelStepRequest, { tokens, text, toolCalls, fault }: StreamedStep): StepTokens {
+  const answered = text !== '' || toolCalls.length > 0 || tokens.prompt !== undefined || fault === undefined;
+  if (!answered) return { promptTokens: 0, completionTokens: 0, cachedTokens: 0 };
+  const inputs = toolCalls.map(({ input }) => JSON.stringify(input) ?? '').join('');
+  return {
+    promptTokens: tokens.prompt ?? estimatePromptTokens(request),
+    completionTokens: tokens.completion ?? estimateTokens(text + inputs),
+    cachedTokens: Math.min(tokens.cached ?? 0, tokens.prompt ?? 0),
+  };
+}
