@@ -21,7 +21,8 @@ const FEATURES = {
   workers: [...GROUND, 'access', 'secrets', 'models', 'outbound', 'templates', 'connections'],
   calls: [...GROUND, 'queue', 'access'],
   executions: [...GROUND, 'queue', 'access', 'calls', 'workers'],
-  webhooks: [...GROUND, 'access', 'calls', 'secrets', 'rate-limits', 'executions', 'workers', 'templates'],
+  callbacks: [...GROUND, 'queue', 'access', 'calls', 'executions', 'secrets', 'outbound'],
+  webhooks: [...GROUND, 'access', 'calls', 'secrets', 'rate-limits', 'executions', 'callbacks', 'workers', 'templates'],
 };
 
 /** @type {Record<string, readonly string[]>} */

@@ -1,5 +1,6 @@
 import { removeEndedSessions } from '../access/sessions.js';
 import { compactStatistics } from '../calls/compact-statistics.js';
+import { deleteExpiredCallbacks } from '../callbacks/delete-callbacks.js';
 import { deleteExpiredKeys } from '../calls/idempotency.js';
 import { startMaintenance } from '../db/maintenance.js';
 import { dropExpiredPartitions, ensurePartitions } from '../db/partitions.js';
@@ -13,6 +14,7 @@ export function buildMaintenance(stack: AsyncDisposableStack, parts: Parts): voi
     tasks: [
       { name: 'make partitions', run: ensurePartitions },
       { name: 'drop expired partitions', run: (sql) => dropExpiredPartitions(sql, config.retentionDays) },
+      { name: 'delete expired callbacks', run: (sql) => deleteExpiredCallbacks(sql, config.retentionDays) },
       { name: 'delete expired idempotency keys', run: deleteExpiredKeys },
       { name: 'compact statistics', run: compactStatistics },
       { name: 'remove ended sessions', run: removeEndedSessions },

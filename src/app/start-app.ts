@@ -11,6 +11,7 @@ import { LinkSigner } from '../http/signed-link.js';
 import { systemClock } from '../lib/clock.js';
 import type { Logger } from '../lib/logger.js';
 import { buildAdmin } from './admin.js';
+import { buildBackground } from './background.js';
 import { createExampleWebhook, findExampleCommand } from './first-start.js';
 import { buildHttp } from './http.js';
 import { buildIngress } from './ingress.js';
@@ -80,7 +81,9 @@ async function build(stack: AsyncDisposableStack, { config, log, onFatal }: Star
   const parts: Parts = { ...base, registry: await buildWorkers(stack, base) };
 
   buildMaintenance(stack, parts);
-  const runner = config.roles.has('runner') ? await buildRunner(stack, parts) : undefined;
+  const runners = config.roles.has('runner')
+    ? [await buildBackground(stack, parts), await buildRunner(stack, parts)]
+    : [];
   // The port may be chosen by the system: our URLs are known once the server listens, and not used before.
   let publicUrl = config.publicUrl ?? '';
   const ingress = buildIngress(stack, parts, () => publicUrl);
@@ -94,10 +97,11 @@ async function build(stack: AsyncDisposableStack, { config, log, onFatal }: Star
   stack.defer(async () => {
     draining = true;
     ingress.accept.releaseWaits();
-    const runnerStopped = runner?.stop(config.shutdownTimeoutMs); // takes nothing more from here on
+    // They take nothing more from here on.
+    const runnersStopped = Promise.all(runners.map((runner) => runner.stop(config.shutdownTimeoutMs)));
     await admin?.drain();
     await http.close(config.shutdownTimeoutMs);
-    await runnerStopped;
+    await runnersStopped;
   });
   const url = urlOf(address);
   publicUrl ||= url;

@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import { callbacksSql } from '../calls/callback-sql.js';
 import { durationBucketSql, NO_DURATION_BUCKET } from '../calls/duration-buckets.js';
 import { statisticsUpsertSql } from '../calls/statistics-sql.js';
 import { callFinishedSql, executionChangedSql, notifySql } from '../events/wire-sql.js';
@@ -34,8 +35,8 @@ export type FinishResult = 'finished' | 'refused';
 const TERMINAL = TERMINAL_STATUSES.map((status) => `'${status}'`).join(', ');
 
 /**
- * Ends a batch of attempts: one statement, one round trip, one commit for states, events, jobs, calls, statistics and
- * the notification.
+ * Ends a batch of attempts: one statement, one round trip, one commit for states, events, jobs, calls, statistics,
+ * callbacks and the notification.
  *
  * - `finished` is the fence: only the holder of the lease writes.
  * - `followers` are the rest of a sequence. They are looked for in the millisecond of their call, and only for
@@ -140,6 +141,7 @@ const FINISH = `
     group by 1, 2, 3, 4, 5
   ),
   statistics as (${statisticsUpsertSql('counted')}),
+  ${callbacksSql('counted_down')},
   notified as (
     ${notifySql(`(
       select ${executionChangedSql('id', 'call_id', 'webhook_id', 'seq')} as event from changed
@@ -147,7 +149,8 @@ const FINISH = `
       select ${callFinishedSql('id', 'webhook_id')} from counted_down where finished
     ) news`)}
   )
-  select array(select id from finished) as finished, (table jobs), (table notified)`;
+  select array(select id from finished) as finished, (table jobs), (table callback_jobs),
+    (table notified)`;
 
 const NO_RANGE = millisecondRange('00000000-0000-0000-0000-000000000000');
 

@@ -1,6 +1,15 @@
 import DataLoader from 'dataloader';
 import type { Principal } from '../access/principal.js';
 import { readUsersById, type UserView } from '../access/read-users.js';
+import type { CallbackAttemptView, CallbackView } from '../callbacks/callback.js';
+import {
+  type CallbackPageRequest,
+  countCallbacksOfWebhooks,
+  listCallbacksOfWebhooks,
+  readAttemptsOfCallbacks,
+  readCallbacksByIds,
+  readCallbacksOfCalls,
+} from '../callbacks/read-callbacks.js';
 import { type CallCount, readCallCounts } from '../calls/call-counts.js';
 import { type CallRequest, type CallSummary, readCallRequests, readCallsByIds } from '../calls/call-summary.js';
 import { countCallsOfWebhooks, listCallsOfWebhooks } from '../calls/list-calls-of-webhooks.js';
@@ -38,6 +47,11 @@ export interface Loaders {
   readonly callTotalsOfWebhooks: DataLoader<string, number>;
   readonly executionsOfWorkers: LoaderByArguments<KeysetRequest, KeysetPage<ExecutionView>>;
   readonly executionTotalsOfWorkers: DataLoader<string, number>;
+  readonly callbacks: DataLoader<string, CallbackView | undefined>;
+  readonly callbacksOfCalls: DataLoader<string, CallbackView | undefined>;
+  readonly attemptsOfCallbacks: DataLoader<string, readonly CallbackAttemptView[]>;
+  readonly callbacksOfWebhooks: LoaderByArguments<CallbackPageRequest, KeysetPage<CallbackView>>;
+  readonly callbackTotalsOfWebhooks: LoaderByArguments<Pick<CallbackPageRequest, 'statuses'>, number>;
   readonly statisticsOfWebhooks: LoaderByArguments<StatisticsTime, CallStatistics>;
 }
 
@@ -71,6 +85,13 @@ export function createLoaders(deps: LoaderDeps, principal: Principal | undefined
     executionsOfWorkers: new LoaderByArguments((ids, page) => listExecutionsOfWorkers(sql, principal, ids, page)),
     executionTotalsOfWorkers: new DataLoader(async (ids) =>
       inOrder(ids, await countExecutionsOfWorkers(sql, principal, ids), 0),
+    ),
+    callbacks: new DataLoader(async (ids) => inOrder(ids, await readCallbacksByIds(sql, ids))),
+    callbacksOfCalls: new DataLoader(async (ids) => inOrder(ids, await readCallbacksOfCalls(sql, ids))),
+    attemptsOfCallbacks: new DataLoader(async (ids) => inOrder(ids, await readAttemptsOfCallbacks(sql, ids), [])),
+    callbacksOfWebhooks: new LoaderByArguments((ids, page) => listCallbacksOfWebhooks(sql, principal, ids, page)),
+    callbackTotalsOfWebhooks: new LoaderByArguments((ids, filter) =>
+      countCallbacksOfWebhooks(sql, principal, ids, filter),
     ),
     statisticsOfWebhooks: new LoaderByArguments((webhookIds, time) =>
       readStatisticsByWebhook(sql, { ...time, webhookIds }),

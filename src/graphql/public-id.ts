@@ -5,6 +5,7 @@ const NOUNS: Readonly<Record<IdKind, string>> = {
   webhook: 'a webhook',
   call: 'a call',
   execution: 'an execution',
+  callback: 'a callback',
   secretVersion: 'a secret',
   user: 'a user',
   apiToken: 'an API token',

@@ -4,6 +4,12 @@ import { buildSchemaSync } from 'type-graphql';
 import { authChecker } from './authorization.js';
 import { AccessResolver } from './resolvers/access.js';
 import { AuditResolver } from './resolvers/audit.js';
+import {
+  CallbackFields,
+  CallbackMutations,
+  CallbackOfCallField,
+  CallbacksOfWebhookField,
+} from './resolvers/callbacks.js';
 import { CallFields, CallQueries } from './resolvers/calls.js';
 import { ConnectionMutations, ConnectionQueries } from './resolvers/stored-connections.js';
 import { ExecutionEventFields, ExecutionFields, ExecutionQueries } from './resolvers/executions.js';
@@ -30,6 +36,10 @@ export function buildGraphqlSchema(): GraphQLSchema {
     resolvers: [
       AccessResolver,
       AuditResolver,
+      CallbackFields,
+      CallbackMutations,
+      CallbackOfCallField,
+      CallbacksOfWebhookField,
       CallFields,
       CallQueries,
       CallReceivedResolver,

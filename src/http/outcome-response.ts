@@ -1,8 +1,8 @@
 import type { AcceptedCall, AcceptOutcome } from '../webhooks/accept-outcome.js';
 import type { ExecutionView } from '../executions/execution-view.js';
-import { ERROR_CODES, type ErrorCode } from '../errors.js';
+import type { ErrorCode } from '../errors.js';
+import { failedWorkersText, resultsOpening, resultText } from '../executions/call-results.js';
 import { formatId, parseId } from '../lib/ids.js';
-import { jsonObject, type JsonText } from '../lib/json-text.js';
 import type { LimitRefusal } from '../rate-limits/limiter.js';
 import type { HandshakeAnswer } from '../webhooks/verify/provider/handshake.js';
 import type { HttpAnswer } from './answer.js';
@@ -135,7 +135,7 @@ function answerCompleted(call: AcceptedCall, executions: readonly ExecutionView[
       body: `${start},"callId":"${callId}","status":"completed"}`,
     };
   }
-  const detail = `${failed} of ${executions.length} workers did not succeed.`;
+  const detail = failedWorkersText(failed, executions.length);
   const { success: _, ...members } = problemMembers({
     code: 'WORKER_FAILED',
     detail,
@@ -159,33 +159,8 @@ function ownHeaders({ preferenceApplied, isRepeat }: AcceptedCall): readonly str
 
 const NO_HEADERS: readonly string[] = [];
 
-/** The first members, in the order that is documented to callers; the object stays open. */
-function opening(success: boolean, call: AcceptedCall, context: AnswerContext): string {
-  const mode = call.executionMode === 'SYNC' ? 'sync' : 'async';
-  const timestamp = new Date(context.nowMs).toISOString();
-  const webhookId = formatId('webhook', call.webhookId);
-  return `{"success":${success},"webhookId":"${webhookId}","timestamp":"${timestamp}","executionMode":"${mode}"`;
-}
-
-function resultText(execution: ExecutionView): JsonText {
-  const success = execution.status === 'SUCCEEDED';
-  return jsonObject([
-    ['workerId', execution.workerId],
-    ['executionId', formatId('execution', execution.id)],
-    ['success', success],
-    ['promptTokens', execution.promptTokens ?? undefined],
-    ...(success ? [['result', execution.result ?? ('null' as JsonText), 'raw'] as const] : []),
-    ['error', success ? undefined : failureText(execution)],
-    ['code', success ? undefined : (execution.error?.code ?? execution.status)],
-  ]);
-}
-
-/** Why an execution that is terminal has no result, for a person. */
-export function failureText(execution: Pick<ExecutionView, 'status' | 'error'>): string {
-  if (execution.error !== null) return execution.error.message;
-  if (execution.status === 'SKIPPED') return 'Skipped: a worker before it in the sequence did not succeed.';
-  if (execution.status === 'CANCELED') return ERROR_CODES.CANCELED;
-  return execution.status === 'TIMED_OUT' ? ERROR_CODES.WORKER_TIMED_OUT : ERROR_CODES.WORKER_FAILED;
+function opening(success: boolean, { webhookId, executionMode }: AcceptedCall, { nowMs }: AnswerContext): string {
+  return resultsOpening({ success, webhookId, executionMode, timestampMs: nowMs });
 }
 
 /** `RateLimit-Policy` and `RateLimit` as in draft-ietf-httpapi-ratelimit-headers-11: names are strings, times seconds. */

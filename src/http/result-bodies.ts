@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
 import type { CallView } from '../calls/read-call.js';
 import type { ExecutionStepView } from '../executions/read-steps.js';
+import { failureText } from '../executions/call-results.js';
 import type { ExecutionView } from '../executions/execution-view.js';
 import { isTerminal } from '../executions/states.js';
 import { formatId } from '../lib/ids.js';
 import { asJsonText, jsonArray, jsonObject, type JsonMember, type JsonText } from '../lib/json-text.js';
-import { failureText } from './outcome-response.js';
 
 /** GET /api/v1/executions/{id}; `inputParams` are the bytes that were POSTed. */
 export function executionBody(execution: ExecutionView, requestBody: Buffer | undefined): Buffer {

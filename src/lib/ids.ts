@@ -10,6 +10,7 @@ export const ID_PREFIXES = {
   webhook: 'wh_',
   call: 'call-',
   execution: 'exec-',
+  callback: 'callback-',
   secretVersion: 'secret-',
   user: 'user-',
   apiToken: 'token-',

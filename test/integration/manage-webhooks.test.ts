@@ -44,7 +44,10 @@ function valueOf<T>(outcome: Outcome<T>): T {
 const create = async (input: Partial<CreateWebhookInput> = {}): Promise<WebhookView> =>
   valueOf(await createWebhook(fixture, editor, { ...INPUT, ...input })).webhook;
 
-const update = (input: UpdateWebhookInput): Promise<Outcome<WebhookView>> => updateWebhook(fixture, editor, input);
+const update = async (input: UpdateWebhookInput): Promise<Outcome<WebhookView>> => {
+  const outcome = await updateWebhook(fixture, editor, input);
+  return outcome.ok ? { ok: true, value: outcome.value.webhook } : outcome;
+};
 
 const faults = (outcome: Outcome<unknown>): string[] =>
   outcome.ok ? [] : outcome.userErrors.map(({ field, code }) => `${field.join('.')} ${code}`);
@@ -73,6 +76,7 @@ describe('creating a webhook', () => {
       },
       idempotencyWindowMs: null,
       idempotencyPointer: null,
+      callback: null,
       workerIds: ['worker-one', 'worker-two'],
       secrets: [
         {

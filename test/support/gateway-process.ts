@@ -119,6 +119,7 @@ export interface WebhookInput {
   readonly syncTimeout?: string;
   readonly idempotencyWindow?: string;
   readonly idempotencyPointer?: string;
+  readonly callbackUrl?: string;
   readonly authentication?: {
     method: string;
     provider?: string;
@@ -133,6 +134,8 @@ export interface CreatedWebhook {
   readonly url: string;
   readonly secret: string;
   readonly curl: string;
+  /** Of a webhook with a callback URL. */
+  readonly callbackSecret?: string | null;
 }
 
 /** Creates a webhook through the API: by default async, HMAC, one echo worker. */
@@ -142,16 +145,17 @@ export async function createWebhook(gateway: GatewayProcess, input: WebhookInput
       webhook: { id: string; url: string } | null;
       secret: string;
       curl: string;
+      callbackSecret: string | null;
       userErrors: { message: string }[];
     };
   }>(
     `mutation ($input: CreateWebhookInput!) {
-      createWebhook(input: $input) { webhook { id url } secret curl userErrors { message } }
+      createWebhook(input: $input) { webhook { id url } secret curl callbackSecret userErrors { message } }
     }`,
     {
       input: { name: 'test', workerIds: ['worker-echo'], authentication: { method: 'HMAC_SIGNATURE' }, ...input },
     },
   );
   if (payload.webhook === null) throw new Error(JSON.stringify(payload.userErrors));
-  return { ...payload.webhook, secret: payload.secret, curl: payload.curl };
+  return { ...payload.webhook, secret: payload.secret, curl: payload.curl, callbackSecret: payload.callbackSecret };
 }

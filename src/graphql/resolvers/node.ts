@@ -5,6 +5,7 @@ import { isWorkerId, parseId } from '../../lib/ids.js';
 import type { GraphqlContext } from '../context.js';
 import { CallObject } from '../types/call.js';
 import { ConnectionObject } from '../types/connection.js';
+import { CallbackObject } from '../types/callback.js';
 import { ExecutionObject } from '../types/execution.js';
 import { NodeObject } from '../types/node.js';
 import { UserObject } from '../types/user.js';
@@ -54,6 +55,12 @@ async function readNode({ loaders, principal }: GraphqlContext, id: string): Pro
     requirePermission(principal, 'calls:read');
     const view = await loaders.calls.load(callId);
     return view && new CallObject(view);
+  }
+  const callbackId = parseId('callback', id);
+  if (callbackId !== undefined) {
+    requirePermission(principal, 'calls:read');
+    const view = await loaders.callbacks.load(callbackId);
+    return view && new CallbackObject(view);
   }
   const executionId = parseId('execution', id);
   if (executionId !== undefined) {

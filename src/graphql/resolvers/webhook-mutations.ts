@@ -24,6 +24,7 @@ import {
   DeactivateWebhookPayload,
   DeleteWebhookPayload,
   UpdateWebhookPayload,
+  type WebhookCallbackPayload,
   type WebhookPayload,
 } from '../types/webhook-payloads.js';
 
@@ -43,7 +44,7 @@ export class WebhookMutations {
     const { syncTimeout: syncTimeoutMs, idempotencyWindow: idempotencyWindowMs, ...fields } = input;
     const outcome = await createWebhook(services, principal, { ...fields, syncTimeoutMs, idempotencyWindowMs });
     if (!outcome.ok) return { userErrors: outcome.userErrors };
-    const { webhook, secret } = outcome.value;
+    const { webhook, secret, callbackSecret } = outcome.value;
     const curl = curlCommand({
       publicUrl: services.publicUrl(),
       webhookId: webhook.id,
@@ -51,7 +52,7 @@ export class WebhookMutations {
       secret,
       body: EXAMPLE_BODY,
     });
-    return { webhook: new WebhookObject(webhook), secret, curl, userErrors: [] };
+    return { webhook: new WebhookObject(webhook), secret, curl, callbackSecret, userErrors: [] };
   }
 
   @Authorized<Permission>('webhooks:write')
@@ -59,7 +60,7 @@ export class WebhookMutations {
   async updateWebhook(
     @Ctx() { services, principal }: GraphqlContext,
     @Arg('input', () => UpdateWebhookInput, { description: 'What to change.' }) input: UpdateWebhookInput,
-  ): Promise<WebhookPayload> {
+  ): Promise<WebhookCallbackPayload> {
     const outcome = await updateWebhook(services, principal, {
       id: readId('webhook', input.id),
       expectedVersion: input.expectedVersion ?? undefined,
@@ -72,9 +73,11 @@ export class WebhookMutations {
       syncTimeoutMs: input.syncTimeout,
       idempotencyWindowMs: input.idempotencyWindow,
       idempotencyPointer: input.idempotencyPointer,
+      callbackUrl: input.callbackUrl,
       authentication: input.authentication ?? undefined,
     });
-    return outcome.ok ? changed(outcome.value) : { userErrors: outcome.userErrors };
+    if (!outcome.ok) return { userErrors: outcome.userErrors };
+    return { ...changed(outcome.value.webhook), callbackSecret: outcome.value.callbackSecret };
   }
 
   @Authorized<Permission>('webhooks:write')

@@ -1,6 +1,7 @@
 import { registerEnumType } from 'type-graphql';
 import type { UserRole } from '../../access/access.entities.js';
 import type { Dispatch as DispatchName, ExecutionMode as ExecutionModeName } from '../../calls/call-modes.js';
+import type { CallbackStatus as CallbackStatusName } from '../../callbacks/callback.js';
 import type { CallOutcome as CallOutcomeName } from '../../calls/call.entity.js';
 import type { ConnectionAuthenticationKind as ConnectionAuthenticationKindName } from '../../connections/connection.entity.js';
 import type { ExecutionStatus as ExecutionStatusName } from '../../executions/states.js';
@@ -77,6 +78,13 @@ export const CallOutcome = enumOf<CallOutcomeName>('CallOutcome', 'What became o
   RATE_LIMITED: 'A rate limit was exhausted.',
   DUPLICATE: 'It repeated another call, and was answered with that one.',
   HANDSHAKE: 'Its sender only tried the address; nothing was started.',
+});
+
+export const CallbackStatus = enumOf<CallbackStatusName>('CallbackStatus', 'Where a callback stands.', {
+  PENDING: 'An attempt is due or under way.',
+  SUCCEEDED: 'The receiver answered 2xx.',
+  FAILED: 'It is not tried any more: the schedule is over, the receiver answered 410, or the address is not allowed.',
+  SUPERSEDED: "Its call was retried before it was received; the retry's end has a callback of its own.",
 });
 
 /** The kinds of worker that can be run. */

@@ -73,6 +73,13 @@ export class CreateWebhookInput {
   })
   idempotencyPointer?: string | null;
 
+  @Field(() => String, {
+    nullable: true,
+    description:
+      'Where the end of each call is told: an http or https URL that takes a POST, at most 2,048 characters.',
+  })
+  callbackUrl?: string | null;
+
   @Field(() => WebhookAuthenticationInput, { description: 'How its callers authenticate.' })
   authentication!: WebhookAuthenticationInput;
 }
@@ -125,6 +132,12 @@ export class UpdateWebhookInput {
   })
   idempotencyPointer?: string | null;
 
+  @Field(() => String, {
+    nullable: true,
+    description: 'Where the end of each call is told; null for nowhere, which also forgets the signing secret.',
+  })
+  callbackUrl?: string | null;
+
   @Field(() => WebhookAuthenticationInput, {
     nullable: true,
     description:
@@ -167,6 +180,14 @@ export class RevealWebhookSecretInput {
 
 @InputType('RegenerateWebhookSecretInput', { description: "Which webhook's secret to replace." })
 export class RegenerateWebhookSecretInput {
+  @Field(() => ID, { description: "The webhook's id." })
+  id!: string;
+}
+
+@InputType('RegenerateWebhookCallbackSecretInput', {
+  description: "Of which webhook to replace the callbacks' signing secret.",
+})
+export class RegenerateWebhookCallbackSecretInput {
   @Field(() => ID, { description: "The webhook's id." })
   id!: string;
 }

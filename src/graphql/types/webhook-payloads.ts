@@ -16,6 +16,12 @@ export class CreateWebhookPayload implements WithUserErrors {
   @Field(() => String, { nullable: true, description: 'A shell command that calls it, with the secret in it.' })
   readonly curl?: string;
 
+  @Field(() => String, {
+    nullable: true,
+    description: 'The secret that its callbacks are signed with, shown this once; null without a callback URL.',
+  })
+  readonly callbackSecret?: string | undefined;
+
   @Field(() => [UserErrorObject], USER_ERRORS)
   readonly userErrors!: readonly UserError[];
 }
@@ -37,7 +43,40 @@ function webhookPayload(typeName: string, mutation: string): new () => WebhookPa
   return Payload;
 }
 
-export const UpdateWebhookPayload = webhookPayload('UpdateWebhookPayload', 'updateWebhook');
+/** A change that can make or replace the signing secret of the callbacks. */
+export interface WebhookCallbackPayload extends WebhookPayload {
+  readonly callbackSecret?: string | undefined;
+}
+
+function webhookCallbackPayload(
+  typeName: string,
+  mutation: string,
+  secretDescription: string,
+): new () => WebhookCallbackPayload {
+  @ObjectType(typeName, { description: `What became of \`${mutation}\`.` })
+  class Payload implements WebhookCallbackPayload {
+    @Field(() => WebhookObject, { nullable: true, description: 'The webhook as it is now.' })
+    readonly webhook?: WebhookObject;
+
+    @Field(() => String, { nullable: true, description: secretDescription })
+    readonly callbackSecret?: string | undefined;
+
+    @Field(() => [UserErrorObject], USER_ERRORS)
+    readonly userErrors!: readonly UserError[];
+  }
+  return Payload;
+}
+
+export const UpdateWebhookPayload = webhookCallbackPayload(
+  'UpdateWebhookPayload',
+  'updateWebhook',
+  'The secret that its callbacks are signed with, shown this once; null unless it got its first callback URL.',
+);
+export const RegenerateWebhookCallbackSecretPayload = webhookCallbackPayload(
+  'RegenerateWebhookCallbackSecretPayload',
+  'regenerateWebhookCallbackSecret',
+  'The secret that its callbacks are signed with from now on, shown this once.',
+);
 export const ActivateWebhookPayload = webhookPayload('ActivateWebhookPayload', 'activateWebhook');
 export const DeactivateWebhookPayload = webhookPayload('DeactivateWebhookPayload', 'deactivateWebhook');
 

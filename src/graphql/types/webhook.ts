@@ -102,6 +102,19 @@ export class WebhookObject extends NodeObject {
     return this.view.idempotencyPointer;
   }
 
+  @Field(() => String, { nullable: true, description: 'Where the end of each of its calls is told; null for nowhere.' })
+  get callbackUrl(): string | null {
+    return this.view.callback?.url ?? null;
+  }
+
+  @Field(() => String, {
+    nullable: true,
+    description: 'The end of the secret that its callbacks are signed with, by which its owner knows it again.',
+  })
+  get callbackSecretHint(): string | null {
+    return this.view.callback?.secretHint ?? null;
+  }
+
   @Field(() => WebhookAuthenticationObject, { description: 'How its callers authenticate.' })
   get authentication(): WebhookAuthenticationObject {
     return this.view.authentication;

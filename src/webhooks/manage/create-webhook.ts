@@ -2,6 +2,7 @@ import { recordAudit } from '../../access/audit.js';
 import { requirePermission } from '../../access/permissions.js';
 import type { Principal } from '../../access/principal.js';
 import type { Dispatch, ExecutionMode } from '../../calls/call-modes.js';
+import { callbackUrlFaults, putCallback } from '../../callbacks/callback-settings.js';
 import { publish } from '../../events/publish.js';
 import { formatId, newRandomUuid } from '../../lib/ids.js';
 import { descriptionFaults, nameFaults } from '../../lib/text-rules.js';
@@ -30,12 +31,16 @@ export interface CreateWebhookInput {
   readonly idempotencyWindowMs?: number | null | undefined;
   /** RFC 6901: where a body has the id by which a repeat is known. */
   readonly idempotencyPointer?: string | null | undefined;
+  /** Where the end of each call is told; `null`: nowhere. */
+  readonly callbackUrl?: string | null | undefined;
 }
 
 export interface CreatedWebhook {
   readonly webhook: WebhookView;
   /** Shown this once. */
   readonly secret: string;
+  /** What its callbacks are signed with, shown this once; only of a webhook with a callback URL. */
+  readonly callbackSecret?: string | undefined;
 }
 
 /**
@@ -56,6 +61,7 @@ export async function createWebhook(
       ...descriptionFaults(['description'], input.description ?? '', DESCRIPTION_CHARACTERS_MAX),
       ...syncTimeoutFaults(input.syncTimeoutMs ?? null),
       ...idempotencyFaults(input),
+      ...callbackUrlFaults(input.callbackUrl),
       ...authenticationFaults(authentication),
       ...(await workerFaults(em, input.workerIds)),
     ];
@@ -90,6 +96,7 @@ export async function createWebhook(
     addSecretVersion(em, deps, id, 1, secret);
     await em.flush();
     await putWorkers(em, id, input.workerIds);
+    const { secret: callbackSecret } = await putCallback(em, deps.keyring, id, input.callbackUrl ?? null);
     const webhook = await readChangedWebhook(em, id);
     await publish(em, [{ kind: 'webhook-changed', webhookId: id }]);
     await recordAudit(em, principal, {
@@ -97,6 +104,6 @@ export async function createWebhook(
       subjectId: formatId('webhook', id),
       details: { name: webhook.name, workerIds: webhook.workerIds, method: authentication.method },
     });
-    return succeeded({ webhook, secret });
+    return succeeded({ webhook, secret, callbackSecret });
   });
 }

@@ -8,7 +8,8 @@ import { putWorkers } from './put-workers.js';
 
 /**
  * Deletes a webhook: its URL answers 404 from the COMMIT on, and its workers can be deleted. Its row and its calls
- * stay until their retention ends; its secrets are erased.
+ * stay until their retention ends; its secrets are erased, and nobody is told of the
+ * end of calls that still run.
  *
  * @throws AppError UNAUTHENTICATED, FORBIDDEN, NOT_FOUND (also when it is deleted already), CONFLICT.
  */
@@ -23,6 +24,7 @@ export async function deleteWebhook(
     webhook.deletedAt = new Date(deps.clock.nowMs());
     await putWorkers(em, webhook.id, []);
     await em.execute('delete from webhook_secrets where webhook_id = ?', [webhook.id]);
+    await em.execute('delete from webhook_callbacks where webhook_id = ?', [webhook.id]);
     await writeChange(em, deps.clock, webhook);
     await recordAudit(em, principal, {
       action: 'webhook.deleted',

@@ -2,6 +2,7 @@ import type { EntityManager } from '@mikro-orm/postgresql';
 import { recordAudit } from '../../access/audit.js';
 import { requirePermission } from '../../access/permissions.js';
 import type { Principal } from '../../access/principal.js';
+import { callbackUrlFaults, putCallback } from '../../callbacks/callback-settings.js';
 import { formatId } from '../../lib/ids.js';
 import { descriptionFaults, nameFaults } from '../../lib/text-rules.js';
 import { type Outcome, succeeded, type UserError } from '../../lib/user-error.js';
@@ -29,6 +30,12 @@ export interface UpdateWebhookInput extends Partial<{
   readonly expectedVersion?: number | undefined;
 }
 
+export interface UpdatedWebhook {
+  readonly webhook: WebhookView;
+  /** What its callbacks are signed with, shown this once; only when it got its first callback URL. */
+  readonly callbackSecret?: string | undefined;
+}
+
 /**
  * Changes a webhook. A change that changes nothing leaves its version as it is.
  *
@@ -38,7 +45,7 @@ export async function updateWebhook(
   deps: SecretDeps,
   principal: Principal | undefined,
   input: UpdateWebhookInput,
-): Promise<Outcome<WebhookView>> {
+): Promise<Outcome<UpdatedWebhook>> {
   requirePermission(principal, 'webhooks:write');
   const secret = input.authentication?.secret ?? undefined;
   if (secret !== undefined) requirePermission(principal, 'webhooks:rotate-secret');
@@ -58,6 +65,12 @@ export async function updateWebhook(
       replaceSecrets(em, deps, webhook.id, versions, secret);
       changed.push('secret');
     }
+    let callbackSecret: string | undefined;
+    if (input.callbackUrl !== undefined) {
+      const callback = await putCallback(em, deps.keyring, webhook.id, input.callbackUrl);
+      if (callback.changed) changed.push('callbackUrl');
+      callbackSecret = callback.secret;
+    }
     if (changed.length > 0) {
       await writeChange(em, deps.clock, webhook);
       await recordAudit(em, principal, {
@@ -66,7 +79,7 @@ export async function updateWebhook(
         details: { changed },
       });
     }
-    return succeeded(await readChangedWebhook(em, webhook.id));
+    return succeeded({ webhook: await readChangedWebhook(em, webhook.id), callbackSecret });
   });
 }
 
@@ -76,6 +89,7 @@ async function faultsOf(em: EntityManager, webhook: Webhook, input: UpdateWebhoo
     ...descriptionFaults(['description'], input.description ?? '', DESCRIPTION_CHARACTERS_MAX),
     ...syncTimeoutFaults(input.syncTimeoutMs ?? null),
     ...idempotencyFaults(input),
+    ...callbackUrlFaults(input.callbackUrl),
     ...(input.authentication === undefined
       ? []
       : authenticationFaults(input.authentication, webhook.authProvider ?? null)),

@@ -41,6 +41,8 @@ export interface WebhookView {
   /** `null`: the setting of the installation. */
   readonly idempotencyWindowMs: number | null;
   readonly idempotencyPointer: string | null;
+  /** `null`: it has no callback. */
+  readonly callback: { readonly url: string; readonly secretHint: string } | null;
   /** In the order of running. */
   readonly workerIds: readonly string[];
   /** The newest first; ended ones too, ten in all. */
@@ -65,6 +67,7 @@ export interface WebhookRow {
   readonly auth_provider: string | null;
   readonly idempotency_window_ms: number | null;
   readonly idempotency_pointer: string | null;
+  readonly callback: { readonly url: string; readonly secretHint: string } | null;
   readonly owner_id: string;
   readonly version: number;
   readonly created_ms: number;
@@ -92,6 +95,7 @@ export const WEBHOOK_COLUMNS = `
   w.id, w.name, w.description, w.active, w.execution_mode, w.dispatch, w.sync_timeout_ms, w.auth_method,
   w.auth_header_name, w.auth_header_prefix, w.auth_provider, w.idempotency_window_ms, w.idempotency_pointer, w.owner_id, w.version,
   ${ms('w.created_at')} as created_ms, ${ms('w.updated_at')} as updated_ms,
+  (select json_build_object('url', k.url, 'secretHint', k.hint) from webhook_callbacks k where k.webhook_id = w.id) as callback,
   array(select worker_id from webhook_workers where webhook_id = w.id order by position) as worker_ids,
   array(select json_build_object('id', s.id, 'version', s.version, 'hint', s.hint, 'created_ms', ${ms('s.created_at')},
       'ends_ms', ${ms('least(s.expires_at, s.revoked_at)')},
@@ -118,6 +122,7 @@ export function toWebhookView(row: WebhookRow): WebhookView {
     },
     idempotencyWindowMs: row.idempotency_window_ms,
     idempotencyPointer: row.idempotency_pointer,
+    callback: row.callback,
     workerIds: row.worker_ids,
     secrets: row.secrets.map(toSecretVersionView),
     version: row.version,

@@ -76,6 +76,7 @@ describe('the schema', () => {
         'syncTimeout',
         'idempotencyWindow',
         'idempotencyPointer',
+        'callbackUrl',
         'authentication',
       ].toSorted(),
     );
