@@ -3,6 +3,7 @@ import { Migration0002Providers } from './0002-providers.js';
 import { Migration0003Idempotency } from './0003-idempotency.js';
 import { Migration0007Callbacks } from './0007-callbacks.js';
 import { Migration0008Models } from './0008-models.js';
+import { Migration0009StepsAndText } from './0009-steps-and-text.js';
 import { Migration0010Connections } from './0010-connections.js';
 import { Migration0012Access } from './0012-access.js';
 
@@ -13,6 +14,7 @@ export const MIGRATIONS = [
   { name: '0003-idempotency', class: Migration0003Idempotency },
   { name: '0007-callbacks', class: Migration0007Callbacks },
   { name: '0008-models', class: Migration0008Models },
+  { name: '0009-steps-and-text', class: Migration0009StepsAndText },
   { name: '0010-connections', class: Migration0010Connections },
   { name: '0012-access', class: Migration0012Access },
 ];

@@ -39,10 +39,14 @@ export const ERROR_CODES = {
 
   // executions
   WORKER_FAILED: 'The worker threw an error.',
+  POSTPONED: 'The execution waits and goes on by itself.',
   WORKER_TIMED_OUT: 'The worker did not finish within its timeout.',
+  WORKER_OUT_OF_MEMORY: 'The worker needed more memory than it may have.',
+  WORKER_CRASHED: 'The worker ended the thread that it ran in.',
   WORKER_NOT_LOADED: 'The worker is not loaded in this runner.',
   WORKER_INPUT_REFUSED: "The worker's input does not fit its schema.",
   WORKER_OUTPUT_INVALID: 'The worker returned something that is not JSON, or too large.',
+  WORKER_CALL_REFUSED: 'A worker may not call itself, directly or through others, nor call too deep.',
   RUNNER_LOST: 'The runner stopped while it ran this, as often as is allowed.',
   HTTP_WORKER_STATUS: 'The endpoint answered with an error.',
   HTTP_WORKER_UNREACHABLE: 'The endpoint could not be reached.',

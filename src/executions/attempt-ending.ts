@@ -1,4 +1,5 @@
 import { AppError, messageOf } from '../errors.js';
+import type { Postponed } from '../workers/worker-run.js';
 import { type Backoff, backoffMs } from '../lib/backoff.js';
 import { type JsonText, toJsonText } from '../lib/json-text.js';
 import type { ExecutionError } from './execution.entity.js';
@@ -28,19 +29,33 @@ export function runnerLostTooOften(attemptsMax: number): Ending {
  * @param attempt the one that failed, from 1.
  */
 export function failedAttempt(thrown: unknown, attempt: number, attemptsMax: number, random?: () => number): Ending {
-  const fault =
-    thrown instanceof AppError
-      ? thrown
-      : new AppError('WORKER_FAILED', messageOf(thrown) || undefined, { retryable: true, cause: thrown });
-  const error = errorJson({
-    code: fault.code,
-    message: fault.message.slice(0, MESSAGE_CHARACTERS_MAX),
-    retryable: fault.retryable,
-  });
+  const fault = faultOf(thrown);
+  const error = errorJson(shown(fault));
   if (fault.retryable && attempt < attemptsMax) {
     return { status: 'WAITING', error, delayMs: fault.retryAfterMs ?? backoffMs(attempt, ATTEMPT_BACKOFF, random) };
   }
   return { status: fault.code === 'WORKER_TIMED_OUT' ? 'TIMED_OUT' : 'FAILED', error };
+}
+
+/** The worker has to wait: the attempt does not count, and goes on where its steps end. */
+export function postponed({ delayMs, reason }: Postponed): Ending {
+  const message = reason.slice(0, MESSAGE_CHARACTERS_MAX);
+  const error = errorJson({ code: 'POSTPONED', message, retryable: true });
+  return { status: 'POSTPONED', error, delayMs: Math.max(0, delayMs) };
+}
+
+/** What was thrown as callers see it. */
+export function executionErrorOf(thrown: unknown): ExecutionError {
+  return shown(faultOf(thrown));
+}
+
+function faultOf(thrown: unknown): AppError {
+  if (thrown instanceof AppError) return thrown;
+  return new AppError('WORKER_FAILED', messageOf(thrown) || undefined, { retryable: true, cause: thrown });
+}
+
+function shown({ code, message, retryable }: AppError): ExecutionError {
+  return { code, message: message.slice(0, MESSAGE_CHARACTERS_MAX), retryable };
 }
 
 function errorJson(error: ExecutionError): JsonText {

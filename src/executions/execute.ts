@@ -1,20 +1,17 @@
 import { isDataFault } from '../db/data-fault.js';
 import { AppError } from '../errors.js';
-import { formatId } from '../lib/ids.js';
 import type { Logger } from '../lib/logger.js';
 import { executionIdOf } from '../queue/enqueue.js';
 import { type JobContext, type JobHandler, RunnerLost, RunnerStopping } from '../queue/job-context.js';
-import type { LoadedWorker, WorkerOutput, WorkerRun } from '../workers/worker-run.js';
-import { failedAttempt, runnerLostTooOften, timedOut } from './attempt-ending.js';
+import { LeaseLost, type LoadedWorker, Postponed, type WorkerOutput } from '../workers/worker-run.js';
+import { failedAttempt, postponed, runnerLostTooOften } from './attempt-ending.js';
 import type { Ending } from './finish.js';
 import type { Lease } from './lease.js';
 import type { LeaseDesk } from './lease-desk.js';
-
-/** Where workers are found and run: the registry. */
-export interface WorkerHost {
-  load(workerId: string, version?: number): Promise<LoadedWorker>;
-  run(worker: LoadedWorker, run: WorkerRun): Promise<WorkerOutput>;
-}
+import { noProgress } from './load-progress.js';
+import { RunProgress } from './run-progress.js';
+import { SharedProgress } from './run-scope.js';
+import { runOwnWorker, type WorkerHost } from './run-worker.js';
 
 export interface ExecuteOptions {
   readonly workers: WorkerHost;
@@ -24,9 +21,6 @@ export interface ExecuteOptions {
 
 /** A worker that can't be looked up now (the database is away) is tried again after this long; no attempt is spent. */
 const LOOK_UP_AGAIN_MS = 5_000;
-
-/** Node's timers fire at once beyond this. */
-const TIMER_MS_MAX = 2_147_483_647;
 
 /** The job can't be done here and now; the queue offers it again later. */
 class TryLater extends Error {
@@ -88,49 +82,46 @@ async function runAttempt(options: ExecuteOptions, lease: Lease, signal: AbortSi
   }
   if (lease.attempt > worker.attemptsMax) return runnerLostTooOften(worker.attemptsMax);
   try {
-    const { result, promptTokens, completionTokens } = await runWithin(options, worker, lease, signal);
+    const { result, promptTokens, completionTokens } = await runFenced(options, worker, lease, signal);
     return { status: 'SUCCEEDED', result, promptTokens, completionTokens };
   } catch (error) {
-    if (error instanceof RunnerLost) return 'dropped';
+    if (error instanceof RunnerLost || error instanceof LeaseLost) return 'dropped';
     if (error instanceof RunnerStopping) return { status: 'QUEUED', delayMs: 0 };
+    if (error instanceof Postponed) return postponed(error);
     return failedAttempt(error, lease.attempt, worker.attemptsMax);
   }
 }
 
-/**
- * Runs the worker until it ends, its time is over or the runner's signal aborts, and no longer: a worker that doesn't
- * listen to its signal does not hold the slot.
- */
-async function runWithin(
-  options: ExecuteOptions,
+/** Runs the worker with what earlier attempts left, writes what it comes to, and ends it when its lease is lost. */
+async function runFenced(
+  { workers, leases, log }: ExecuteOptions,
   worker: LoadedWorker,
   lease: Lease,
   runnerSignal: AbortSignal,
 ): Promise<WorkerOutput> {
+  runnerSignal.throwIfAborted();
   const controller = new AbortController();
-  const { signal } = controller;
   const onRunnerAbort = (): void => controller.abort(runnerSignal.reason);
-  if (runnerSignal.aborted) throw runnerSignal.reason;
   runnerSignal.addEventListener('abort', onRunnerAbort);
-  const timeoutMs = Math.min(worker.timeoutMs, TIMER_MS_MAX);
-  const timer = setTimeout(() => controller.abort(timedOut(worker.timeoutMs)), timeoutMs);
-  const aborted = new Promise<never>((_, reject) => {
-    signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
+  const earlier = isFresh(lease) ? noProgress() : await leases.load(lease.executionId, runnerSignal);
+  const progress = new RunProgress({
+    lease,
+    write: (write) => leases.write(write, runnerSignal),
+    onLost: (error) => controller.abort(error),
   });
+  let output: WorkerOutput;
   try {
-    const run = options.workers.run(worker, {
-      executionId: formatId('execution', lease.executionId),
-      callId: formatId('call', lease.callId),
-      webhookId: formatId('webhook', lease.webhookId),
-      attempt: lease.attempt,
-      inputParams: JSON.parse(lease.input),
-      inputText: lease.input,
-      signal,
-      log: options.log.child({ executionId: lease.executionId, workerId: worker.id, attempt: lease.attempt }),
-    });
-    return await Promise.race([run, aborted]);
+    const shared = new SharedProgress(progress, lease.attempt, earlier);
+    output = await runOwnWorker({ workers, lease, shared, log }, worker, lease.input, controller.signal);
   } finally {
-    clearTimeout(timer);
     runnerSignal.removeEventListener('abort', onRunnerAbort);
+    await progress.close();
   }
+  if (controller.signal.reason instanceof LeaseLost) throw controller.signal.reason; // its last text was refused
+  return output;
+}
+
+/** Whether nothing can be left of it: it was queued, perhaps after waiting for its turn in a sequence, and runs. */
+function isFresh({ attempt, seq, dispatch }: Lease): boolean {
+  return attempt === 1 && seq <= (dispatch === 'SEQUENTIAL' ? 3 : 2);
 }

@@ -21,6 +21,8 @@ export type Ending =
   | { readonly status: 'FAILED' | 'TIMED_OUT' | 'CANCELED'; readonly error: JsonText }
   /** To be tried again after a while, in milliseconds; the error stands until then. */
   | { readonly status: 'WAITING'; readonly error: JsonText; readonly delayMs: number }
+  /** To go on after a while, in milliseconds; the attempt does not count. Stored as WAITING, the reason as the error. */
+  | { readonly status: 'POSTPONED'; readonly error: JsonText; readonly delayMs: number }
   /** Given back undone: the attempt does not count. */
   | { readonly status: 'QUEUED'; readonly delayMs: number };
 
@@ -64,7 +66,8 @@ const FINISH = `
   ),
   finished as (
     update executions e set
-      status = i.status, leased_by = null, attempt = e.attempt - (i.status = 'QUEUED')::integer,
+      status = case when i.status = 'POSTPONED' then 'WAITING' else i.status end, leased_by = null,
+      attempt = e.attempt - (i.status in ('QUEUED', 'POSTPONED'))::integer,
       result = case when i.status = 'SUCCEEDED' then i.payload end,
       error = case when i.status <> 'SUCCEEDED' then i.payload end,
       finished_at = case when i.status in (${TERMINAL}) then now() end,
@@ -217,6 +220,7 @@ function payloadOf(ending: Ending): string {
     case 'TIMED_OUT':
     case 'CANCELED':
     case 'WAITING':
+    case 'POSTPONED':
       return ending.error;
   }
 }

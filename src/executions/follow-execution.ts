@@ -29,7 +29,7 @@ export async function* followExecution(
     for (const event of events) {
       seq = event.seq;
       yield event;
-      if (isTerminal(statusOf(event))) return;
+      if (event.kind === 'status' && isTerminal(statusOf(event))) return;
     }
     if (events.length === PAGE) continue;
     for (;;) {

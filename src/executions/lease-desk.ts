@@ -9,6 +9,8 @@ import type { Logger } from '../lib/logger.js';
 import { RunnerLost } from '../queue/job-context.js';
 import { type Finish, type FinishResult, finishExecutions } from './finish.js';
 import { type LeaseRequest, type LeaseResult, takeLeases } from './lease.js';
+import { type EarlierProgress, loadProgress } from './load-progress.js';
+import { type ProgressResult, type ProgressWrite, writeProgress } from './write-progress.js';
 
 export interface LeaseDeskOptions {
   readonly pool: pg.Pool;
@@ -26,10 +28,11 @@ const RETRY = { baseMs: 50, maxMs: 2_000 };
 /** How long an end may still be tried to be written after the runner was told to stop. */
 const LAST_TRIES_MS = 3_000;
 
-/** Where a process's executions take their leases and write their ends, many in one transaction. */
+/** Where a process's executions take their leases, write what they come to and their ends, many in one transaction. */
 export class LeaseDesk {
   readonly #options: LeaseDeskOptions;
   readonly #leases: GroupCommit<LeaseRequest, LeaseResult>;
+  readonly #progress: GroupCommit<ProgressWrite, ProgressResult>;
   readonly #finishes: GroupCommit<Finish, FinishResult>;
 
   constructor(options: LeaseDeskOptions) {
@@ -44,6 +47,7 @@ export class LeaseDesk {
       clock,
     };
     this.#leases = new GroupCommit({ ...shared, commit: (batch) => takeLeases(pool, batch) });
+    this.#progress = new GroupCommit({ ...shared, commit: (batch) => writeProgress(pool, batch) });
     this.#finishes = new GroupCommit({ ...shared, commit: (batch) => finishExecutions(pool, shard, batch) });
   }
 
@@ -54,6 +58,19 @@ export class LeaseDesk {
   take(request: Omit<LeaseRequest, 'token'>, signal: AbortSignal): Promise<LeaseResult> {
     const withToken = { ...request, token: newRandomUuid() };
     return this.#persist(() => this.#leases.add(withToken), request.executionId, 0, signal);
+  }
+
+  /** Reads what earlier attempts left, as persistently as {@link take}. */
+  load(executionId: string, signal: AbortSignal): Promise<EarlierProgress> {
+    return this.#persist(() => loadProgress(this.#options.pool, executionId), executionId, 0, signal);
+  }
+
+  /**
+   * Writes what an attempt came to, as persistently as its end. What is written twice, because an answer was lost,
+   * says the same twice.
+   */
+  write(write: ProgressWrite, signal: AbortSignal): Promise<ProgressResult> {
+    return this.#persist(() => this.#progress.add(write), write.lease.executionId, LAST_TRIES_MS, signal);
   }
 
   /**
@@ -69,7 +86,7 @@ export class LeaseDesk {
   }
 
   async close(): Promise<void> {
-    await Promise.all([this.#leases.close(), this.#finishes.close()]);
+    await Promise.all([this.#leases.close(), this.#progress.close(), this.#finishes.close()]);
   }
 
   /** @param lastTriesMs how long it may go on after the signal aborted, unless the runner is lost. */

@@ -16,6 +16,8 @@ export interface Lease {
   readonly dispatch: Dispatch;
   /** The attempt that this lease is for, from 1. */
   readonly attempt: number;
+  /** Its newest event, the one that says that it runs. */
+  readonly seq: number;
   /** The POST body. */
   readonly input: JsonText;
 }
@@ -68,7 +70,7 @@ const LEASE = `
     ${notifySql(`(select ${executionChangedSql('id', 'call_id', 'webhook_id', 'seq')} as event from leased) changed`)}
   )
   select l.id, l.call_id as "callId", l.webhook_id as "webhookId", l.worker_id as "workerId",
-    l.worker_version as "workerVersion", l.attempt, c.dispatch, convert_from(c.request_body, 'UTF8') as input,
+    l.worker_version as "workerVersion", l.attempt, l.seq, c.dispatch, convert_from(c.request_body, 'UTF8') as input,
     (select payloads from notified), (select set_config('synchronous_commit', 'off', true))
   from leased l join calls c on c.id = l.call_id`;
 
@@ -79,6 +81,7 @@ interface LeasedRow {
   readonly workerId: string;
   readonly workerVersion: number | null;
   readonly attempt: number;
+  readonly seq: number;
   readonly dispatch: Dispatch;
   readonly input: string;
 }

@@ -5,8 +5,11 @@ import { asJsonText, type JsonText } from '../lib/json-text.js';
 export interface ExecutionEventView {
   readonly seq: number;
   readonly at: Date;
-  /** `status`: its state changed; `data` is `{"status", "attempt"}`. */
-  readonly kind: 'status';
+  /**
+   * `status`: its state changed; `data` is `{"status", "attempt"}`. `step`: a step began or ended; `{"path", "status",
+   * "attempt"}`. `text`: a piece of text, see `TextEventData`.
+   */
+  readonly kind: 'status' | 'step' | 'text';
   readonly data: JsonText;
 }
 
@@ -31,7 +34,8 @@ const READ_OF_EACH = `
   select e.id as "executionId", ${FIRST_EVENT}
   from executions e join calls c on c.id = e.call_id where e.id = any($1::uuid[])
   union all
-  select execution_id, seq, at, kind, data::text from execution_events where execution_id = any($1::uuid[])
+  select execution_id, seq, at, kind, data::text from execution_events
+  where execution_id = any($1::uuid[]) and kind <> 'text'
   order by 1, seq`;
 
 /**
@@ -52,8 +56,8 @@ export async function readExecutionEvents(
 }
 
 /**
- * Reads all that happened to each of some executions, oldest first, in one statement, for a data loader. An execution
- * has a few events an attempt and at most a hundred attempts.
+ * Reads all that happened to each of some executions, oldest first, in one statement, for a data loader. Text is left
+ * out: it comes in thousands of pieces.
  */
 export async function readEventsOfExecutions(
   sql: Sql,

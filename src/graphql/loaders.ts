@@ -21,6 +21,14 @@ import type { ExecutionView } from '../executions/execution-view.js';
 import { countExecutionsOfWorkers, listExecutionsOfWorkers } from '../executions/list-executions-of-workers.js';
 import { type ExecutionEventView, readEventsOfExecutions } from '../executions/read-events.js';
 import { readExecutionsByIds, readExecutionsOfCalls } from '../executions/read-executions.js';
+import {
+  type ExecutionStepView,
+  readStepOutputs,
+  readStepsOfExecutions,
+  type StepKey,
+  type StepOutput,
+} from '../executions/read-steps.js';
+import { readPartialTexts } from '../executions/read-text.js';
 import type { Clock } from '../lib/clock.js';
 import { readWebhooks } from '../webhooks/manage/read-webhooks.js';
 import type { WebhookView } from '../webhooks/manage/webhook-view.js';
@@ -42,6 +50,9 @@ export interface Loaders {
   readonly executions: DataLoader<string, ExecutionView | undefined>;
   readonly executionsOfCalls: DataLoader<string, readonly ExecutionView[]>;
   readonly eventsOfExecutions: DataLoader<string, readonly ExecutionEventView[]>;
+  readonly partialTexts: DataLoader<string, string | undefined>;
+  readonly stepsOfExecutions: DataLoader<string, readonly ExecutionStepView[]>;
+  readonly stepOutputs: DataLoader<StepKey, StepOutput | undefined, string>;
   readonly webhookIdsOfWorkers: DataLoader<string, readonly string[]>;
   readonly callsOfWebhooks: LoaderByArguments<KeysetRequest, KeysetPage<CallSummary>>;
   readonly callTotalsOfWebhooks: DataLoader<string, number>;
@@ -75,6 +86,11 @@ export function createLoaders(deps: LoaderDeps, principal: Principal | undefined
     executions: new DataLoader(async (ids) => inOrder(ids, await readExecutionsByIds(sql, ids))),
     executionsOfCalls: new DataLoader(async (ids) => inOrder(ids, await readExecutionsOfCalls(sql, ids), [])),
     eventsOfExecutions: new DataLoader(async (ids) => inOrder(ids, await readEventsOfExecutions(sql, ids), [])),
+    partialTexts: new DataLoader(async (ids) => inOrder(ids, await readPartialTexts(sql, ids))),
+    stepsOfExecutions: new DataLoader(async (ids) => inOrder(ids, await readStepsOfExecutions(sql, ids), [])),
+    stepOutputs: new DataLoader((keys) => readStepOutputs(sql, keys), {
+      cacheKeyFn: ({ executionId, path }) => `${executionId} ${path}`,
+    }),
     webhookIdsOfWorkers: new DataLoader(async (ids) =>
       inOrder(ids, await readWebhookIdsByWorker(deps, principal, ids), []),
     ),

@@ -12,7 +12,12 @@ import {
 } from './resolvers/callbacks.js';
 import { CallFields, CallQueries } from './resolvers/calls.js';
 import { ConnectionMutations, ConnectionQueries } from './resolvers/stored-connections.js';
-import { ExecutionEventFields, ExecutionFields, ExecutionQueries } from './resolvers/executions.js';
+import {
+  ExecutionEventFields,
+  ExecutionFields,
+  ExecutionQueries,
+  ExecutionStepFields,
+} from './resolvers/executions.js';
 import { InstallationResolver } from './resolvers/installation.js';
 import { NodeResolver } from './resolvers/node.js';
 import { ProviderResolver } from './resolvers/providers.js';
@@ -49,6 +54,7 @@ export function buildGraphqlSchema(): GraphQLSchema {
       ExecutionEventsResolver,
       ExecutionFields,
       ExecutionQueries,
+      ExecutionStepFields,
       InstallationResolver,
       NodeResolver,
       ProviderResolver,

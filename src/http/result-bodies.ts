@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { CallView } from '../calls/read-call.js';
-import type { ExecutionStepView } from '../executions/read-steps.js';
 import { failureText } from '../executions/call-results.js';
+import { type ExecutionStepView, OUTPUT_SHOWN_MAX, type StepOutput } from '../executions/read-steps.js';
 import type { ExecutionView } from '../executions/execution-view.js';
 import { isTerminal } from '../executions/states.js';
 import { formatId } from '../lib/ids.js';
@@ -78,19 +78,28 @@ export function plainResultBody(execution: ExecutionView): JsonText {
   return jsonObject(plainResultMembers(execution));
 }
 
-/** GET /api/v1/execution-logs: the same, with the durable steps of a workflow or agent. */
-export function plainLogsBody(execution: ExecutionView, steps: readonly ExecutionStepView[]): JsonText {
-  const nodeResults = steps.map((step) =>
-    jsonObject([
+/**
+ * GET /api/v1/execution-logs: the same, with the durable steps of a workflow or agent.
+ *
+ * @param outputs what each of the steps gave; one that is too long to be shown is left out.
+ */
+export function plainLogsBody(
+  execution: ExecutionView,
+  steps: readonly ExecutionStepView[],
+  outputs: readonly (StepOutput | undefined)[],
+): JsonText {
+  const nodeResults = steps.map((step, i) => {
+    const output = outputs[i];
+    return jsonObject([
       ['nodeId', step.path],
       ['status', step.status],
       ['attempt', step.attempt],
       ['started', step.startedAt],
       ['ended', step.finishedAt ?? undefined],
-      ...(step.output === null ? [] : [['result', step.output, 'raw'] as const]),
-      ...(step.error === null ? [] : [['error', step.error, 'raw'] as const]),
-    ]),
-  );
+      ...(output === undefined || output.length > OUTPUT_SHOWN_MAX ? [] : [['result', output.text, 'raw'] as const]),
+      ['error', step.error ?? undefined],
+    ]);
+  });
   return jsonObject([...plainResultMembers(execution), ['nodeResults', jsonArray(nodeResults), 'raw']]);
 }
 

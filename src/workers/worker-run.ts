@@ -26,13 +26,96 @@ export interface WorkerRun {
   readonly webhookId: string;
   /** From 1. */
   readonly attempt: number;
-  /** The POST body, parsed. */
+  /** The POST body, parsed; of a worker that another one calls, what that one gave it. */
   readonly inputParams: unknown;
   /** The POST body as it came. */
   readonly inputText: JsonText;
   /** Aborts at the timeout, when the execution is canceled, and when the runner loses its lease. */
   readonly signal: AbortSignal;
   readonly log: Logger;
+  /** The durable steps of this worker in this execution; those of a worker that another one calls are its own. */
+  readonly steps: StepLog;
+  /**
+   * Streams a piece of the text that this worker writes; empty pieces are nothing. It never waits. The text belongs to
+   * the step that is open the longest; text outside of a step, and of a step that did not finish, is taken back when
+   * the execution is resumed.
+   */
+  readonly emitText: (delta: string) => void;
+  /**
+   * Runs another worker inside this execution and gives its result, parsed. It is a step of this worker's under
+   * `path`: finished once, it never runs again.
+   *
+   * @throws AppError NOT_FOUND, WORKER_INPUT_REFUSED, WORKER_CALL_REFUSED (it calls itself, or too deep), or what ended
+   *   the worker; {@link Postponed} when that one has to wait.
+   */
+  readonly callWorker: (call: WorkerCall) => Promise<unknown>;
+}
+
+export interface WorkerCall {
+  readonly workerId: string;
+  /** Anything that JSON can say. */
+  readonly input: unknown;
+  /** The step that the call is. */
+  readonly path: string;
+}
+
+/**
+ * The durable steps of a run. A path names a step among those of its worker: 1,000 bytes at most, those of the
+ * calls above it included. A step that is not finished may be started again.
+ *
+ * `start`, `finish` and `fail` resolve after COMMIT. They reject with {@link LeaseLost} when the attempt is somebody
+ * else's by now: let that pass.
+ */
+export interface StepLog {
+  /** A step that finished, in this attempt or one before it: use its output and don't do it again. */
+  finished(path: string): FinishedStep | undefined;
+  start(path: string): Promise<void>;
+  /** @throws AppError WORKER_OUTPUT_INVALID when the output is larger or deeper than a result may be. */
+  finish(path: string, step: { readonly output: JsonText; readonly usage?: StepUsage }): Promise<void>;
+  /** @param error whatever was thrown. What isn't an AppError is shown as WORKER_FAILED with its message. */
+  fail(path: string, error: unknown): Promise<void>;
+}
+
+/** What a step used of models; what nobody knows is left out. */
+export interface StepUsage {
+  readonly promptTokens?: number;
+  readonly completionTokens?: number;
+  /** Of the prompt tokens, those that the provider had cached. */
+  readonly cachedTokens?: number;
+  /** In the currency of the model's price. */
+  readonly cost?: number;
+}
+
+export interface FinishedStep {
+  readonly output: JsonText;
+  readonly usage?: StepUsage;
+  /** The attempt that finished it. */
+  readonly attempt: number;
+}
+
+/** Thrown by a worker: the attempt is given back undone, its slot is free and no attempt is spent. */
+export class Postponed extends Error {
+  override readonly name = 'Postponed';
+
+  /**
+   * @param delayMs until it is tried again.
+   * @param reason for a person who asks why the execution waits.
+   */
+  constructor(
+    readonly delayMs: number,
+    readonly reason: string,
+  ) {
+    super(reason);
+  }
+}
+
+/** The attempt was taken over or the execution ended otherwise: nothing of it is written any more. */
+export class LeaseLost extends Error {
+  override readonly name = 'LeaseLost';
+
+  constructor() {
+    super('The lease of this attempt was lost.');
+  }
 }
 
 /** What an attempt that succeeded gave. */

@@ -12,9 +12,9 @@ import { createLogger } from '../../src/lib/logger.js';
 import { CodeWorkerRunner } from '../../src/workers/code/code-runner.js';
 import { loadCodeWorkers, type LoadedCodeWorkers } from '../../src/workers/code/load-code-workers.js';
 import { WorkerRegistry } from '../../src/workers/registry.js';
-import type { WorkerRun } from '../../src/workers/worker-run.js';
 import { waitForBlockedSessions } from '../support/blocked-sessions.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
+import { workerRun } from '../support/worker-run.js';
 
 const log = createLogger('silent');
 const hub = new EventHub();
@@ -83,19 +83,6 @@ function registryOf(loaded: LoadedCodeWorkers, resultBytesMax?: number): WorkerR
   });
 }
 
-function runOf(inputParams: unknown): WorkerRun {
-  return {
-    executionId: 'exec-1',
-    callId: 'call-1',
-    webhookId: 'wh_1',
-    attempt: 1,
-    inputParams,
-    inputText: asJsonText(JSON.stringify(inputParams)),
-    signal: new AbortController().signal,
-    log,
-  };
-}
-
 describe('loadCodeWorkers', () => {
   it('loads the examples that a fresh start runs', async () => {
     const loaded = await load(resolve('examples/workers'));
@@ -118,7 +105,7 @@ describe('loadCodeWorkers', () => {
       attemptsMax: 3,
       inputSchema: null,
     });
-    expect((await registry.run(echo, runOf({ a: [1] }))).result).toBe('{"a":[1]}');
+    expect((await registry.run(echo, workerRun({ a: [1] }))).result).toBe('{"a":[1]}');
     const faults = await registry.validateInput(['worker-echo', 'worker-lead-enrichment'], {
       lead: { email: 'x' },
     });
@@ -168,7 +155,7 @@ describe('loadCodeWorkers', () => {
     expect([...loaded.modules.keys()]).toEqual(['worker-staying']);
     const registry = registryOf(loaded);
     const worker = await registry.load('worker-vanishing');
-    await expect(registry.run(worker, runOf({}))).rejects.toMatchObject({
+    await expect(registry.run(worker, workerRun({}))).rejects.toMatchObject({
       code: 'WORKER_NOT_LOADED',
       retryable: false,
     });
@@ -223,7 +210,7 @@ describe('WorkerRegistry', () => {
     expect(await registry.validateInput(['worker-current'], { n: 1 })).toEqual([]);
     expect((await registry.load('worker-current')).version).toBe(2);
     expect(await registry.load('worker-current', 1)).toEqual(pinned);
-    await expect(registry.run(pinned, runOf({ n: 1 }))).rejects.toMatchObject({
+    await expect(registry.run(pinned, workerRun({ n: 1 }))).rejects.toMatchObject({
       code: 'WORKER_INPUT_REFUSED',
       retryable: false,
     });
@@ -255,7 +242,7 @@ describe('WorkerRegistry', () => {
       runners: [new CodeWorkerRunner(loaded.modules)],
     });
     await Promise.all([1, 2, 3].map(() => registry.validateInput(['worker-once'], {})));
-    await registry.run(await registry.load('worker-once'), runOf({}));
+    await registry.run(await registry.load('worker-once'), workerRun({}));
     expect(queries).toBe(1);
     registry.close();
   });
@@ -264,8 +251,8 @@ describe('WorkerRegistry', () => {
     const loaded = await load(await folder('large', { 'a.ts': { id: 'large', returns: "'x'.repeat(p.characters)" } }));
     const registry = registryOf(loaded, 100);
     const worker = await registry.load('worker-large');
-    expect((await registry.run(worker, runOf({ characters: 98 }))).result).toHaveLength(100);
-    await expect(registry.run(worker, runOf({ characters: 99 }))).rejects.toMatchObject({
+    expect((await registry.run(worker, workerRun({ characters: 98 }))).result).toHaveLength(100);
+    await expect(registry.run(worker, workerRun({ characters: 99 }))).rejects.toMatchObject({
       code: 'WORKER_OUTPUT_INVALID',
       retryable: false,
     });

@@ -27,6 +27,7 @@ import { WorkerRegistry } from '../../src/workers/registry.js';
 import type { WorkerOutput, WorkerRun } from '../../src/workers/worker-run.js';
 import { waitForBlockedSessions } from '../support/blocked-sessions.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
+import { workerRun } from '../support/worker-run.js';
 
 interface Received {
   readonly method: string | undefined;
@@ -105,17 +106,8 @@ const BODY = asJsonText('{ "n": 12345678901234567890 }');
 
 async function run(workerId: string, more: Partial<WorkerRun> = {}, version?: number): Promise<WorkerOutput> {
   received = [];
-  return registry.run(await registry.load(workerId, version), {
-    executionId: 'exec-7',
-    callId: 'call-1',
-    webhookId: 'wh_1',
-    attempt: 1,
-    inputParams: JSON.parse(BODY) as unknown,
-    inputText: BODY,
-    signal: new AbortController().signal,
-    log,
-    ...more,
-  });
+  const given = { executionId: 'exec-7', inputText: BODY, ...more };
+  return registry.run(await registry.load(workerId, version), workerRun(JSON.parse(BODY), given));
 }
 
 const json =

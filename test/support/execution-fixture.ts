@@ -107,7 +107,9 @@ export async function openExecutionFixture(): Promise<ExecutionFixture> {
       return runner;
     },
     end: async (callId) => {
-      const executions = await beginWait({ hub, sql: database.pool, clock: systemClock }, callId).finished(10_000);
+      const executions = await beginWait({ hub, sql: database.pool, clock: systemClock }, callId, true).finished(
+        10_000,
+      );
       if (executions === undefined) throw new Error('the call did not end in time');
       return executions;
     },

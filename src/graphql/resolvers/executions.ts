@@ -1,6 +1,7 @@
 import { Arg, Args, Authorized, Ctx, FieldResolver, ID, Query, Resolver, Root } from 'type-graphql';
 import type { Permission } from '../../access/permissions.js';
 import { countExecutions, listExecutions } from '../../executions/list-executions.js';
+import { OUTPUT_SHOWN_MAX } from '../../executions/read-steps.js';
 import type { ExecutionStatus as ExecutionStatusName } from '../../executions/states.js';
 import { type Connection, ConnectionArgs } from '../connections.js';
 import type { GraphqlContext } from '../context.js';
@@ -12,6 +13,7 @@ import { CallObject } from '../types/call.js';
 import { ExecutionStatus } from '../types/enums.js';
 import { ExecutionConnection, ExecutionObject } from '../types/execution.js';
 import { ExecutionEventConnection, executionEventObject, ExecutionEventObject } from '../types/execution-event.js';
+import { ExecutionStepConnection, ExecutionStepObject } from '../types/execution-step.js';
 import { workerObject, WorkerObject } from '../types/worker.js';
 
 @Resolver()
@@ -87,7 +89,34 @@ export class ExecutionFields {
     return request && (JSON.parse(request.body.toString('utf8')) as unknown);
   }
 
-  @FieldResolver(() => ExecutionEventConnection, { description: 'What happened to it, the oldest first.' })
+  @FieldResolver(() => String, {
+    nullable: true,
+    description:
+      'The text that its worker has written so far; null when it wrote none, and once it succeeded: the result has it.',
+  })
+  async partialText(
+    @Root() { view }: ExecutionObject,
+    @Ctx() { loaders }: GraphqlContext,
+  ): Promise<string | undefined> {
+    return view.status === 'SUCCEEDED' ? undefined : await loaders.partialTexts.load(view.id);
+  }
+
+  @FieldResolver(() => ExecutionStepConnection, {
+    description: 'Its durable steps in the order in which they began, a thousand at most.',
+  })
+  async steps(
+    @Root() { view }: ExecutionObject,
+    @Ctx() { loaders }: GraphqlContext,
+    @Args(() => ConnectionArgs) args: ConnectionArgs,
+  ): Promise<Connection<ExecutionStepObject>> {
+    const steps = await loaders.stepsOfExecutions.load(view.id);
+    const objects = steps.map((step) => new ExecutionStepObject(view.id, step));
+    return new ExecutionStepConnection(pageOfAll(objects, ({ path }) => path, args));
+  }
+
+  @FieldResolver(() => ExecutionEventConnection, {
+    description: 'What happened to it, the oldest first; pieces of text are left out, `partialText` has them.',
+  })
   async events(
     @Root() { view }: ExecutionObject,
     @Ctx() { loaders }: GraphqlContext,
@@ -108,5 +137,32 @@ export class ExecutionEventFields {
   ): Promise<ExecutionObject | undefined> {
     const view = await loaders.executions.load(executionId);
     return view && new ExecutionObject(view);
+  }
+}
+
+@Resolver(() => ExecutionStepObject)
+export class ExecutionStepFields {
+  @FieldResolver(() => Json, {
+    nullable: true,
+    description: `What it gave; null until it succeeded, and when it is longer than ${OUTPUT_SHOWN_MAX} characters.`,
+  })
+  async output(
+    @Root() { executionId, view }: ExecutionStepObject,
+    @Ctx() { loaders }: GraphqlContext,
+  ): Promise<unknown> {
+    const output = await loaders.stepOutputs.load({ executionId, path: view.path });
+    const whole = output !== undefined && output.length <= OUTPUT_SHOWN_MAX;
+    return whole ? (JSON.parse(output.text) as unknown) : null;
+  }
+
+  @FieldResolver(() => String, {
+    nullable: true,
+    description: `What it gave as JSON text, its first ${OUTPUT_SHOWN_MAX} characters; null until it succeeded.`,
+  })
+  async outputText(
+    @Root() { executionId, view }: ExecutionStepObject,
+    @Ctx() { loaders }: GraphqlContext,
+  ): Promise<string | undefined> {
+    return (await loaders.stepOutputs.load({ executionId, path: view.path }))?.text;
   }
 }

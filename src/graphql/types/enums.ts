@@ -4,6 +4,7 @@ import type { Dispatch as DispatchName, ExecutionMode as ExecutionModeName } fro
 import type { CallbackStatus as CallbackStatusName } from '../../callbacks/callback.js';
 import type { CallOutcome as CallOutcomeName } from '../../calls/call.entity.js';
 import type { ConnectionAuthenticationKind as ConnectionAuthenticationKindName } from '../../connections/connection.entity.js';
+import type { StepStatus as StepStatusName } from '../../executions/read-steps.js';
 import type { ExecutionStatus as ExecutionStatusName } from '../../executions/states.js';
 import type { LimitScope as LimitScopeName } from '../../rate-limits/limit-scope.js';
 import type { AuthenticationMethod as AuthenticationMethodName } from '../../webhooks/webhook.entity.js';
@@ -123,3 +124,9 @@ export const ConnectionAuthenticationKind = enumOf<ConnectionAuthenticationKindN
     QUERY: 'A value in a query parameter that the user names.',
   },
 );
+
+export const StepStatus = enumOf<StepStatusName>('StepStatus', 'Where a step of an execution stands.', {
+  RUNNING: 'It began. In an execution that does not run, its attempt was cut off.',
+  SUCCEEDED: 'It ended with an output and never runs again.',
+  FAILED: 'It ended with an error.',
+});

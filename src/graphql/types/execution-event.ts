@@ -1,9 +1,11 @@
 import { Field, Int, InterfaceType, ObjectType } from 'type-graphql';
 import type { ExecutionEventView } from '../../executions/read-events.js';
+import type { StepStatus as StepStatusName } from '../../executions/read-steps.js';
 import type { ExecutionStatus as ExecutionStatusName } from '../../executions/states.js';
+import type { TextEventData } from '../../executions/text-pieces.js';
 import { connectionType } from '../connections.js';
 import { DateTime } from '../scalars.js';
-import { ExecutionStatus } from './enums.js';
+import { ExecutionStatus, StepStatus } from './enums.js';
 
 /** The place of an event among its execution's. */
 function eventCursor(seq: number): string {
@@ -59,9 +61,81 @@ class ExecutionStatusChangedObject extends ExecutionEventObject {
   }
 }
 
+@ObjectType('ExecutionStepChanged', {
+  description: 'A step of an execution began or ended. `Execution.steps` has what it gave.',
+  implements: ExecutionEventObject,
+})
+class ExecutionStepChangedObject extends ExecutionEventObject {
+  @Field(() => String, { description: 'Which step.' })
+  get path(): string {
+    return this.#data.path;
+  }
+
+  @Field(() => StepStatus, { description: 'Its status from then on.' })
+  get stepStatus(): StepStatusName {
+    return this.#data.status;
+  }
+
+  @Field(() => Int, { description: 'The attempt that it belongs to, from 1.' })
+  get attempt(): number {
+    return this.#data.attempt;
+  }
+
+  get #data(): { readonly path: string; readonly status: StepStatusName; readonly attempt: number } {
+    return JSON.parse(this.view.data) as { path: string; status: StepStatusName; attempt: number };
+  }
+}
+
+@ObjectType('ExecutionTextDelta', {
+  description:
+    'A piece of the text that a worker writes. Put it at `offset`, and drop what you had from there on: an attempt that repeats a step writes that step anew.',
+  implements: ExecutionEventObject,
+})
+class ExecutionTextDeltaObject extends ExecutionEventObject {
+  @Field(() => Int, { description: 'The attempt that wrote it, from 1.' })
+  get attempt(): number {
+    return this.#data.attempt;
+  }
+
+  @Field(() => Int, { description: 'Where it begins in the text, in UTF-16 code units.' })
+  get offset(): number {
+    return this.#data.offset;
+  }
+
+  @Field(() => String, { description: 'The piece; empty when the text only ends at `offset` for now.' })
+  get delta(): string {
+    return this.#data.delta;
+  }
+
+  @Field(() => String, {
+    nullable: true,
+    description:
+      "Whose text: the path of the call whose worker wrote it, null for the execution's own worker. Each has a text of its own.",
+  })
+  get callPath(): string | null {
+    return this.#data.callPath ?? null;
+  }
+
+  @Field(() => Boolean, { description: 'Whether more was written and no more is kept: the text ends here.' })
+  get truncated(): boolean {
+    return this.#data.truncated ?? false;
+  }
+
+  get #data(): TextEventData {
+    return JSON.parse(this.view.data) as TextEventData;
+  }
+}
+
 /** @param executionId a UUID. */
 export function executionEventObject(executionId: string, view: ExecutionEventView): ExecutionEventObject {
-  return new ExecutionStatusChangedObject(executionId, view);
+  switch (view.kind) {
+    case 'status':
+      return new ExecutionStatusChangedObject(executionId, view);
+    case 'step':
+      return new ExecutionStepChangedObject(executionId, view);
+    case 'text':
+      return new ExecutionTextDeltaObject(executionId, view);
+  }
 }
 
 export const ExecutionEventConnection = connectionType<ExecutionEventObject>(

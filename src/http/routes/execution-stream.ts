@@ -25,7 +25,7 @@ export function wantsEventStream(ctx: HttpContext): boolean {
 }
 
 /**
- * Streams an execution: `status` for each of its events, and `done` with the body of the plain GET. Ids are the
+ * Streams an execution: `status`, `step` and `delta` for its events, and `done` with the body of the plain GET. Ids are the
  * numbers of the events; `done` has the number behind the last. A client that comes back with the id of `done` is
  * told by 204 not to come again (HTML Standard, 9.2.3).
  *
@@ -87,10 +87,10 @@ async function stream(
     if (isOver(res)) return;
     const response = new EventStreamResponse(res, times, () => void cutUnlessAllowed());
     let seq = afterSeq;
-    for await (const { seq: id, at, data } of followExecution(sql, waiter.hints, execution, afterSeq)) {
+    for await (const { seq: id, at, kind, data } of followExecution(sql, waiter.hints, execution, afterSeq)) {
       seq = id;
-      const status = JSON.stringify({ at, ...(JSON.parse(data) as object) });
-      await response.send({ event: 'status', id: String(id), data: status });
+      const event = kind === 'text' ? 'delta' : kind;
+      await response.send({ event, id: String(id), data: JSON.stringify({ at, ...(JSON.parse(data) as object) }) });
       if (isOver(res)) return;
     }
     const last = await readExecution(sql, execution.id);

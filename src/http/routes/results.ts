@@ -5,7 +5,7 @@ import { AppError } from '../../errors.js';
 import { topics } from '../../events/event.js';
 import type { ExecutionView } from '../../executions/execution-view.js';
 import { readCallExecutions, readExecution } from '../../executions/read-executions.js';
-import { readSteps } from '../../executions/read-steps.js';
+import { readStepOutputs, readStepsOfExecutions } from '../../executions/read-steps.js';
 import { isTerminal } from '../../executions/states.js';
 import { parseId, uuidV7Time } from '../../lib/ids.js';
 import type { Logger } from '../../lib/logger.js';
@@ -92,9 +92,14 @@ export function resultsRoutes(router: Router<HttpState>, options: ResultsOptions
 
   router.get(PATHS.executionLogs, async (ctx) => {
     const execution = await findExecution(options, ctx, executionIdIn(ctx));
-    const steps = await readSteps(sql, execution.id);
+    const { id: executionId } = execution;
+    const steps = (await readStepsOfExecutions(sql, [executionId])).get(executionId) ?? [];
+    const outputs = await readStepOutputs(
+      sql,
+      steps.map(({ path }) => ({ executionId, path })),
+    );
     if (!isTerminal(execution.status)) ctx.set('Retry-After', POLL_AFTER_S);
-    sendJson(ctx, plainLogsBody(execution, steps));
+    sendJson(ctx, plainLogsBody(execution, steps, outputs));
   });
 }
 

@@ -97,8 +97,11 @@ describe('leases and their ends', () => {
     const call = await fixture.store(['worker-a']);
     const request = { executionId: call.executionIds[0]!, runnerId, token: newRandomUuid() };
     const unheard = (await takeLeases(fixture.pool, [request]))[0];
-    expect((await takeLeases(fixture.pool, [request]))[0]).toEqual(unheard);
-    expect(unheard).toMatchObject({ type: 'leased', lease: { attempt: 1 } });
+    expect(unheard).toMatchObject({ type: 'leased', lease: { attempt: 1, seq: 2 } });
+    expect((await takeLeases(fixture.pool, [request]))[0]).toMatchObject({
+      type: 'leased',
+      lease: { token: request.token, attempt: 1, seq: 3 },
+    });
   });
 
   it('takes over what the same runner does not know of any more', async () => {

@@ -1,10 +1,9 @@
 import { z } from 'zod';
-import { createLogger } from '../../../src/lib/logger.js';
-import { asJsonText } from '../../../src/lib/json-text.js';
 import { CodeWorkerRunner } from '../../../src/workers/code/code-runner.js';
 import type { CodeWorker } from '../../../src/workers/code/define-worker.js';
 import { toJsonSchema } from '../../../src/workers/code/worker-schema.js';
 import { compileSchema, type SchemaFault } from '../../../src/workers/schema-validator.js';
+import { workerRun } from '../../support/worker-run.js';
 
 /** Runs an example as the runner does, and gives its result as a reader sees it. */
 export async function runExample(worker: CodeWorker, inputParams: unknown): Promise<unknown> {
@@ -27,16 +26,7 @@ export async function runExample(worker: CodeWorker, inputParams: unknown): Prom
       timeoutMs: 1,
       attemptsMax: 1,
     },
-    {
-      executionId: 'exec-1',
-      callId: 'call-1',
-      webhookId: 'wh_1',
-      attempt: 1,
-      inputParams,
-      inputText: asJsonText(JSON.stringify(inputParams)),
-      signal: new AbortController().signal,
-      log: createLogger('silent'),
-    },
+    workerRun(inputParams),
   );
   return JSON.parse(result);
 }

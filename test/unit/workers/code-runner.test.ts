@@ -1,7 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
 import { z } from 'zod';
-import { asJsonText } from '../../../src/lib/json-text.js';
-import { createLogger } from '../../../src/lib/logger.js';
 import { CodeWorkerRunner } from '../../../src/workers/code/code-runner.js';
 import {
   type CodeWorkerRun,
@@ -12,6 +10,7 @@ import {
 import type { CodeModule } from '../../../src/workers/code/import-modules.js';
 import { compileSchema } from '../../../src/workers/schema-validator.js';
 import type { LoadedWorker, WorkerOutput } from '../../../src/workers/worker-run.js';
+import { workerRun } from '../../support/worker-run.js';
 
 interface Given {
   readonly run: (run: CodeWorkerRun<unknown>) => unknown;
@@ -48,16 +47,10 @@ async function attempt(given: Given): Promise<WorkerOutput> {
     timeoutMs: 1_000,
     attemptsMax: 3,
   };
-  return new CodeWorkerRunner(new Map([[worker.id, module]])).run(loaded, {
-    executionId: 'exec-1',
-    callId: 'call-1',
-    webhookId: 'wh_1',
-    attempt: 2,
-    inputParams: given.inputParams ?? {},
-    inputText: asJsonText('{}'),
-    signal: given.signal ?? new AbortController().signal,
-    log: createLogger('silent'),
-  });
+  return new CodeWorkerRunner(new Map([[worker.id, module]])).run(
+    loaded,
+    workerRun(given.inputParams ?? {}, { attempt: 2, ...(given.signal && { signal: given.signal }) }),
+  );
 }
 
 describe('CodeWorkerRunner', () => {

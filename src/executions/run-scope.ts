@@ -1,0 +1,163 @@
+import { AppError } from '../errors.js';
+import { type JsonText, toJsonText } from '../lib/json-text.js';
+import { checkResultText, RESULT_BYTES_MAX } from '../workers/result-text.js';
+import type { FinishedStep, StepLog, StepUsage } from '../workers/worker-run.js';
+import { executionErrorOf } from './attempt-ending.js';
+import type { EarlierProgress } from './load-progress.js';
+import { type RunProgress, wholeCharacters } from './run-progress.js';
+import { appendText, cutText, lengthOf, type TextPiece, type Texts } from './text-pieces.js';
+import type { StepEntry } from './write-progress.js';
+
+/** Of a whole path; the primary key has to take it. */
+const PATH_BYTES_MAX = 1_000;
+
+/** Steps that one attempt may start: a worker that goes on for ever has to end some day. */
+const STARTS_MAX = 10_000;
+
+/** Text of an execution that is kept, in UTF-16 code units. */
+const TEXT_CHARACTERS_MAX = 1_048_576;
+
+/** What the workers of one attempt have in common, the execution's own one and those that are called. */
+export class SharedProgress {
+  readonly progress: RunProgress;
+  readonly attempt: number;
+  /** The steps that are finished by now, by their whole paths. */
+  readonly finished: Map<string, FinishedStep>;
+  /** The version of the worker that a step runs, since it was first started. */
+  readonly versions: Map<string, number>;
+  /** All text that stands by now. */
+  readonly texts: Texts;
+  textLength: number;
+  textTruncated = false;
+  starts = 0;
+
+  constructor(progress: RunProgress, attempt: number, { finished, versions, texts }: EarlierProgress) {
+    this.progress = progress;
+    this.attempt = attempt;
+    this.finished = finished;
+    this.versions = versions;
+    this.texts = texts;
+    this.textLength = texts.values().reduce((length, pieces) => length + lengthOf(pieces), 0);
+  }
+}
+
+/**
+ * The steps and the text of one worker in an attempt. `path` is that of its call; empty for the execution's own worker.
+ *
+ * What earlier attempts wrote of its text stays as far as it belongs to steps that are finished; the rest is taken
+ * back at once, because this attempt will write it again. The text of a finished step behind that is written again
+ * when the worker comes to the step.
+ */
+export class RunScope implements StepLog {
+  readonly #shared: SharedProgress;
+  readonly #path: string;
+  /** The open steps by their whole paths, the one that was started first in front. */
+  readonly #open = new Set<string>();
+  readonly #text: TextPiece[];
+  readonly #textToRestore = new Map<string, string>();
+  #offset: number;
+  /** The first half of a character whose second one is still to come. */
+  #half = '';
+
+  constructor(shared: SharedProgress, path: string) {
+    this.#shared = shared;
+    this.#path = path;
+    this.#text = shared.texts.get(path) ?? [];
+    shared.texts.set(path, this.#text);
+    const length = lengthOf(this.#text);
+    const repeated = this.#text.findIndex(({ step }) => step === undefined || !shared.finished.has(step));
+    const lost = repeated === -1 ? [] : this.#text.slice(repeated);
+    this.#offset = length - lengthOf(lost);
+    if (lost.length === 0) return;
+    for (const { step, text } of lost) {
+      if (step === undefined || !shared.finished.has(step)) continue;
+      this.#textToRestore.set(step, (this.#textToRestore.get(step) ?? '') + text);
+    }
+    cutText(this.#text, this.#offset);
+    shared.textLength -= length - this.#offset;
+    this.#write('', undefined);
+  }
+
+  finished(path: string): FinishedStep | undefined {
+    const whole = this.wholePath(path);
+    const step = this.#shared.finished.get(whole);
+    const text = this.#textToRestore.get(whole);
+    if (step !== undefined && text !== undefined) {
+      this.#textToRestore.delete(whole);
+      this.#write(text, whole);
+    }
+    return step;
+  }
+
+  async start(path: string, worker?: StepEntry['worker']): Promise<void> {
+    const whole = this.wholePath(path);
+    if (this.#shared.finished.has(whole)) throw new TypeError(`The step "${whole}" is finished; it never runs again.`);
+    this.#shared.starts += 1;
+    if (this.#shared.starts > STARTS_MAX) {
+      throw new AppError('WORKER_FAILED', `The worker started more than ${STARTS_MAX} steps.`);
+    }
+    this.#open.add(whole);
+    await this.#record({ kind: 'step', path: whole, status: 'RUNNING', ...(worker && { worker }) });
+  }
+
+  async finish(path: string, { output, usage }: { output: JsonText; usage?: StepUsage }): Promise<void> {
+    const whole = this.wholePath(path);
+    checkResultText(output, RESULT_BYTES_MAX);
+    await this.#record({ kind: 'step', path: whole, status: 'SUCCEEDED', output, usage });
+    this.#open.delete(whole);
+    this.#shared.finished.set(whole, { output, attempt: this.#shared.attempt, ...(usage && { usage }) });
+  }
+
+  async fail(path: string, error: unknown): Promise<void> {
+    const whole = this.wholePath(path);
+    await this.#record({ kind: 'step', path: whole, status: 'FAILED', error: toJsonText(executionErrorOf(error)) });
+    this.#open.delete(whole);
+  }
+
+  /** Bound: a worker may be handed it alone. */
+  readonly emitText = (delta: string): void => {
+    const text = this.#half + delta;
+    const whole = wholeCharacters(text);
+    this.#half = text.slice(whole.length);
+    const [step] = this.#open;
+    if (whole !== '') this.#write(whole, step);
+  };
+
+  /** Writes what is left of the text; to be called when the worker has ended well. */
+  endText(): void {
+    if (this.#half !== '') this.#write(this.#half, undefined);
+    this.#half = '';
+  }
+
+  /**
+   * A step's path in the execution.
+   *
+   * @throws TypeError when it is none.
+   */
+  wholePath(path: string): string {
+    const whole = this.#path === '' ? path : `${this.#path}/${path}`;
+    if (path === '' || Buffer.byteLength(whole) > PATH_BYTES_MAX || path.includes('\0')) {
+      throw new TypeError(
+        `The path of a step has 1 to ${PATH_BYTES_MAX} bytes with those of its calls, none of them 0.`,
+      );
+    }
+    return whole;
+  }
+
+  #record(entry: StepEntry): Promise<void> {
+    return this.#shared.progress.record(entry);
+  }
+
+  #write(text: string, step: string | undefined): void {
+    const shared = this.#shared;
+    if (shared.textTruncated) return;
+    const room = TEXT_CHARACTERS_MAX - shared.textLength;
+    shared.textTruncated = text.length > room;
+    const delta = shared.textTruncated ? wholeCharacters(text.slice(0, room)) : text;
+    const truncated = shared.textTruncated ? { truncated: true as const } : {};
+    shared.progress.text({ kind: 'text', scope: this.#path, step, offset: this.#offset, delta, ...truncated });
+    appendText(this.#text, { step, text: delta });
+    this.#offset += delta.length;
+    shared.textLength += delta.length;
+  }
+}
