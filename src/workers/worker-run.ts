@@ -82,7 +82,7 @@ export interface StepUsage {
   readonly completionTokens?: number;
   /** Of the prompt tokens, those that the provider had cached. */
   readonly cachedTokens?: number;
-  /** In the currency of the model's price. */
+  /** In US dollars. */
   readonly cost?: number;
 }
 
@@ -91,22 +91,6 @@ export interface FinishedStep {
   readonly usage?: StepUsage;
   /** The attempt that finished it. */
   readonly attempt: number;
-}
-
-/** Thrown by a worker: the attempt is given back undone, its slot is free and no attempt is spent. */
-export class Postponed extends Error {
-  override readonly name = 'Postponed';
-
-  /**
-   * @param delayMs until it is tried again.
-   * @param reason for a person who asks why the execution waits.
-   */
-  constructor(
-    readonly delayMs: number,
-    readonly reason: string,
-  ) {
-    super(reason);
-  }
 }
 
 /** The attempt was taken over or the execution ended otherwise: nothing of it is written any more. */

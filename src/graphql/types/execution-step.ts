@@ -17,7 +17,7 @@ class StepUsageObject implements StepUsage {
   @Field(() => Int, { nullable: true, description: 'Of the prompt tokens, those that the provider had cached.' })
   readonly cachedTokens?: number;
 
-  @Field(() => Float, { nullable: true, description: "What it cost, in the currency of the model's price." })
+  @Field(() => Float, { nullable: true, description: 'What it cost, in US dollars.' })
   readonly cost?: number;
 }
 
