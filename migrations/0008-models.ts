@@ -8,11 +8,14 @@ export class Migration0008Models extends Migration {
     this.addSql(MODELS);
     this.addSql(USAGE);
     this.addSql(SPEND);
+    this.addSql(ADMISSION);
     this.addSql('alter table calls add column answer_by timestamptz');
   }
 
   override down(): void {
     this.addSql(`
+      drop function if exists workhook_admit_step(uuid, uuid, uuid, bigint, bigint, integer);
+      drop function if exists workhook_admit_run(uuid, uuid);
       drop table if exists spend_days, spend_caps, model_leases, model_usage, models;
       alter table call_statistics drop column cost_nanos;
       alter table executions drop column cached_tokens, drop column cost_nanos, drop column run_day,
@@ -104,4 +107,64 @@ const SPEND = `
     runs bigint not null,
     primary key (webhook_id, day)
   ) with (fillfactor = 50);
+`;
+
+/**
+ * Functions, because each statement of one sees what was committed before it: a single statement that waits for the lock
+ * would count what was there before it waited. Rows are locked model before cap.
+ *
+ * A step may begin while its webhook's day has something left beyond what was spent and what the steps under way hold.
+ * `wait`: there may be something left when those have ended.
+ */
+const ADMISSION = `
+  create function workhook_admit_step(step uuid, model uuid, webhook uuid, wanted_tokens bigint, wanted_cost bigint,
+    lease_ms integer) returns text language plpgsql as $$
+  declare
+    leases_max integer;
+    cap spend_caps;
+    spent_tokens bigint;
+    spent_cost bigint;
+    held_tokens bigint;
+    held_cost bigint;
+  begin
+    select concurrency_max into leases_max from models where id = model for update;
+    delete from model_leases where model_id = model and expires_at <= clock_timestamp();
+    if leases_max > 0 and (select count(*) from model_leases where model_id = model) >= leases_max then
+      return 'busy';
+    end if;
+    select * into cap from spend_caps where webhook_id = webhook for update;
+    if found and (cap.tokens_per_day is not null or cap.cost_nanos_per_day is not null) then
+      select coalesce(sum(prompt_tokens + completion_tokens), 0), coalesce(sum(cost_nanos), 0)
+        into spent_tokens, spent_cost from model_usage
+        where webhook_id = webhook and day = (clock_timestamp() at time zone 'UTC')::date;
+      if spent_tokens >= cap.tokens_per_day then return 'tokens'; end if;
+      if spent_cost >= cap.cost_nanos_per_day then return 'cost'; end if;
+      select coalesce(sum(tokens), 0), coalesce(sum(cost_nanos), 0) into held_tokens, held_cost from model_leases
+        where webhook_id = webhook and expires_at > clock_timestamp();
+      if spent_tokens + held_tokens >= cap.tokens_per_day or spent_cost + held_cost >= cap.cost_nanos_per_day then
+        return 'wait';
+      end if;
+    end if;
+    insert into model_leases (id, model_id, webhook_id, tokens, cost_nanos, expires_at)
+    values (step, model, webhook, wanted_tokens, wanted_cost,
+      clock_timestamp() + lease_ms * interval '1 millisecond');
+    return 'admitted';
+  end $$;
+
+  create function workhook_admit_run(execution uuid, webhook uuid) returns boolean language plpgsql as $$
+  declare
+    runs_max bigint;
+    today date;
+  begin
+    select runs_per_day into runs_max from spend_caps where webhook_id = webhook for update;
+    if runs_max is null then return true; end if;
+    today := (clock_timestamp() at time zone 'UTC')::date;
+    perform 1 from executions where id = execution and run_day is not null;
+    if found then return true; end if;
+    insert into spend_days (webhook_id, day, runs) values (webhook, today, 0) on conflict do nothing;
+    update spend_days set runs = runs + 1 where webhook_id = webhook and day = today and runs < runs_max;
+    if not found then return false; end if;
+    update executions set run_day = today where id = execution;
+    return true;
+  end $$;
 `;

@@ -4,6 +4,11 @@ import { ensureEnvironmentModels } from '../models/environment-models.js';
 import { LimitedModelDesk } from '../models/limited-model-desk.js';
 import { ModelCache } from '../models/model-cache.js';
 import type { ModelDesk } from '../models/model-desk.js';
+import { MinuteLimits } from '../models/minute-limits.js';
+import { SpendCaps } from '../models/spend-caps.js';
+import { StepGate } from '../models/step-gate.js';
+import { StepLeases } from '../models/step-leases.js';
+import { WindowStore } from '../rate-limits/window-store.js';
 import { compileSchema, type SchemaValidator } from '../workers/schema-validator.js';
 import type { Parts } from './parts.js';
 
@@ -16,11 +21,13 @@ export async function buildModels(
   const { config, log, clock, database, keyring, hub, listener, outbound, shard } = ground;
   await ensureEnvironmentModels({ database, keyring }, systemPrincipal(ownerId, 'startup'), config.models);
   const sql = database.pool;
-  const models = stack.adopt(
-    new ModelCache({ sql, hub, keyring, clock, listening: () => listener.listening }),
-    (cache) => cache.close(),
-  );
-  return new LimitedModelDesk({ models, sql, outbound, toolInputFault, shard, clock, log });
+  const listening = (): boolean => listener.listening;
+  const models = stack.adopt(new ModelCache({ sql, hub, keyring, clock, listening }), (it) => it.close());
+  const caps = stack.adopt(new SpendCaps({ sql, hub, listening }), (it) => it.close());
+  const leases = stack.adopt(new StepLeases(sql, log), (it) => it.close());
+  const limits = stack.adopt(new MinuteLimits(new WindowStore(sql, log), clock), (it) => it.close());
+  const gate = new StepGate({ caps, leases, limits, clock });
+  return new LimitedModelDesk({ models, gate, leases, limits, sql, outbound, toolInputFault, shard, log });
 }
 
 const validators = new WeakMap<object, SchemaValidator | undefined>();

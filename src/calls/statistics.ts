@@ -28,6 +28,10 @@ export interface StatisticsBucket {
   readonly failed: number;
   readonly rejected: number;
   readonly p95Ms: number | null;
+  /** Counted for when the call was received, as all is; so are the next two. */
+  readonly promptTokens: number;
+  readonly completionTokens: number;
+  readonly costNanos: bigint;
 }
 
 export interface CallStatistics {
@@ -44,6 +48,8 @@ export interface CallStatistics {
   readonly p99Ms: number | null;
   readonly promptTokens: number;
   readonly completionTokens: number;
+  /** What the models' tokens cost, in nano-dollars. */
+  readonly costNanos: bigint;
   /** When the newest call came, whatever the time asked for. */
   readonly lastCalledAt: Date | null;
   /** Every interval from `from` to `to`, the empty ones too. */
@@ -69,7 +75,7 @@ const BUCKETS_MAX = 1_500;
 const READ = `
   select date_bin($1::interval, bucket_start, 'epoch') as start, outcome, duration_bucket as bucket,
     sum(calls)::float8 as calls, sum(prompt_tokens)::float8 as "promptTokens",
-    sum(completion_tokens)::float8 as "completionTokens"
+    sum(completion_tokens)::float8 as "completionTokens", sum(cost_nanos)::text as "costNanos"
   from call_statistics
   where ($2::uuid[] is null or webhook_id = any($2)) and outcome = any($5) and bucket_start >= $3 and bucket_start < $4
   group by 1, 2, 3`;
@@ -81,6 +87,7 @@ interface CounterRow {
   readonly calls: number;
   readonly promptTokens: number;
   readonly completionTokens: number;
+  readonly costNanos: string;
 }
 
 /**
@@ -144,13 +151,13 @@ function summarized(
     p50Ms: whole.durations.percentileMs(0.5),
     p95Ms: whole.durations.percentileMs(0.95),
     p99Ms: whole.durations.percentileMs(0.99),
-    promptTokens: whole.promptTokens,
-    completionTokens: whole.completionTokens,
+    ...whole.spending(),
     lastCalledAt,
     buckets: Array.from(tallies, ([startMs, tally]) => ({
       start: new Date(startMs),
       ...tally.counts(),
       p95Ms: tally.durations.percentileMs(0.95),
+      ...tally.spending(),
     })),
   };
 }
@@ -179,18 +186,28 @@ function intervalStarts(from: Date, to: Date, intervalMs: number): number[] {
  */
 class Tally {
   readonly durations = new Histogram();
-  promptTokens = 0;
-  completionTokens = 0;
+  #promptTokens = 0;
+  #completionTokens = 0;
+  #costNanos = 0n;
   readonly #calls = new Map<CallOutcome, number>();
 
-  add({ outcome, bucket, calls, promptTokens, completionTokens }: CounterRow): void {
+  add({ outcome, bucket, calls, promptTokens, completionTokens, costNanos }: CounterRow): void {
     this.#calls.set(outcome, this.#of(outcome) + calls);
-    this.promptTokens += promptTokens;
-    this.completionTokens += completionTokens;
+    this.#promptTokens += promptTokens;
+    this.#completionTokens += completionTokens;
+    this.#costNanos += BigInt(costNanos);
     if (bucket !== NO_DURATION_BUCKET) this.durations.add(bucket, calls);
   }
 
-  counts(): Omit<StatisticsBucket, 'start' | 'p95Ms'> {
+  spending(): Pick<StatisticsBucket, 'promptTokens' | 'completionTokens' | 'costNanos'> {
+    return {
+      promptTokens: this.#promptTokens,
+      completionTokens: this.#completionTokens,
+      costNanos: this.#costNanos,
+    };
+  }
+
+  counts(): Pick<StatisticsBucket, 'total' | 'succeeded' | 'failed' | 'rejected'> {
     const [accepted, succeeded, failed] = [this.#of('ACCEPTED'), this.#of('SUCCEEDED'), this.#of('FAILED')];
     const others = this.#of('DUPLICATE') + this.#of('HANDSHAKE');
     let rejected = -accepted - succeeded - failed - others;

@@ -27,6 +27,8 @@ export type DomainEvent =
   | { readonly kind: 'user-changed'; readonly userId: string }
   /** A model was made, changed, paused or deleted: caches drop it. */
   | { readonly kind: 'model-changed'; readonly modelId: string }
+  /** What a webhook may spend changed. */
+  | { readonly kind: 'spend-cap-changed'; readonly webhookId: string }
   /** The numbers of a rate limit changed. */
   | { readonly kind: 'rate-limit-changed' };
 
@@ -51,6 +53,7 @@ export const topics = {
   connections: 'connections' as Topic,
   credentials: 'credentials' as Topic,
   models: 'models' as Topic,
+  spendCaps: 'spend-caps' as Topic,
   rateLimits: 'rate-limits' as Topic,
 };
 
@@ -78,6 +81,8 @@ export function topicsOf(event: DomainEvent): readonly Topic[] {
       return [topics.credentials];
     case 'model-changed':
       return [topics.models];
+    case 'spend-cap-changed':
+      return [topics.spendCaps];
     case 'rate-limit-changed':
       return [topics.rateLimits];
   }

@@ -29,6 +29,8 @@ function toWire(event: DomainEvent): WireEvent {
       return ['u', event.userId];
     case 'model-changed':
       return ['m', event.modelId];
+    case 'spend-cap-changed':
+      return ['p', event.webhookId];
     case 'rate-limit-changed':
       return ['r'];
   }
@@ -61,6 +63,8 @@ function fromWire([letter, first, second, third, fourth]: WireEvent): DomainEven
       return { kind: 'user-changed', userId: text };
     case 'm':
       return { kind: 'model-changed', modelId: text };
+    case 'p':
+      return { kind: 'spend-cap-changed', webhookId: text };
     case 'r':
       return { kind: 'rate-limit-changed' };
     default:

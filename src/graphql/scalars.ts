@@ -1,5 +1,6 @@
 import { GraphQLError, GraphQLScalarType, Kind, type ValueNode } from 'graphql';
 import { GraphQLDateTimeISO, GraphQLJSON } from 'graphql-scalars';
+import { parseNanos, printNanos } from '../lib/nanos.js';
 
 /** RFC 3339 in UTC; a `Date` inside. */
 export const DateTime = renamed(GraphQLDateTimeISO, {
@@ -12,6 +13,21 @@ export const Json = renamed(GraphQLJSON, {
   name: 'JSON',
   description:
     'Any JSON value. Integers above 2^53 lose digits here, as they do in JavaScript; fields of type String beside it give the exact text.',
+});
+
+/** A decimal text outside, nano-dollars inside. */
+export const Dollars = new GraphQLScalarType<bigint, string>({
+  name: 'Decimal',
+  description: 'An exact decimal number as text, such as `0.0021`, to nine places. As input a number will do, too.',
+  serialize: (value) => {
+    if (typeof value === 'bigint') return printNanos(value);
+    throw new GraphQLError('A Decimal is a number of billionths.');
+  },
+  parseValue: (value) => readNanos(typeof value === 'number' ? String(value) : value),
+  parseLiteral: (node) => {
+    const isNumber = node.kind === Kind.STRING || node.kind === Kind.INT || node.kind === Kind.FLOAT;
+    return readNanos(isNumber ? node.value : undefined, node);
+  },
 });
 
 const UNIT_MS = { weeks: 604_800_000, days: 86_400_000, hours: 3_600_000, minutes: 60_000, seconds: 1_000 };
@@ -56,6 +72,12 @@ function readDuration(value: unknown, node?: ValueNode): number {
   const durationMs = typeof value === 'string' ? parseDuration(value) : undefined;
   if (durationMs !== undefined) return durationMs;
   throw badInput('A Duration is written as ISO-8601 has it, without years and months, such as "PT30S".', node);
+}
+
+function readNanos(value: unknown, node?: ValueNode): bigint {
+  const nanos = typeof value === 'string' ? parseNanos(value) : undefined;
+  if (nanos !== undefined) return nanos;
+  throw badInput('A Decimal has digits and at most nine of them behind the point, such as "2.50".', node);
 }
 
 function badInput(message: string, node?: ValueNode): GraphQLError {

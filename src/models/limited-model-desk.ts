@@ -1,7 +1,6 @@
 import { AppError } from '../errors.js';
 import type { Sql } from '../db/database.js';
-import type { Clock } from '../lib/clock.js';
-import { newUuidV7, parseId } from '../lib/ids.js';
+import { parseId } from '../lib/ids.js';
 import type { JsonSchema } from '../lib/json-schema.js';
 import type { Logger } from '../lib/logger.js';
 import type { OutboundClient } from '../outbound/outbound-client.js';
@@ -9,19 +8,25 @@ import { costNanos, type StepTokens } from './cost.js';
 import { estimatePromptTokens, estimateTokens } from './estimate-tokens.js';
 import type { CallableModel, ModelCache } from './model-cache.js';
 import type { ModelDesk, ModelStep, ModelStepRequest } from './model-desk.js';
+import type { MinuteLimits } from './minute-limits.js';
+import { pauseModel } from './pause-model.js';
 import { baseUrlOf } from './provider-urls.js';
 import type { ProviderAccess, StreamedStep } from './sdk/stream-step.js';
 import { settleStep } from './settle-step.js';
+import type { Admission, StepGate } from './step-gate.js';
+import type { StepLeases } from './step-leases.js';
 
 export interface LimitedModelDeskOptions {
   readonly models: ModelCache;
+  readonly gate: StepGate;
+  readonly leases: StepLeases;
+  readonly limits: MinuteLimits;
   readonly sql: Sql;
   readonly outbound: Pick<OutboundClient, 'fetch' | 'fetchWith'>;
   /** Says what in a tool's input does not fit its schema; `undefined` when all does. */
   readonly toolInputFault: (schema: JsonSchema, input: unknown) => string | undefined;
   /** This process's shard of the statistics' counters. */
   readonly shard: number;
-  readonly clock: Clock;
   readonly log: Logger;
   /** How long a provider may send nothing, in milliseconds; two minutes by default. */
   readonly silentMsMax?: number;
@@ -38,12 +43,32 @@ export class LimitedModelDesk implements ModelDesk {
   }
 
   async step(request: ModelStepRequest): Promise<ModelStep> {
+    const { gate } = this.#options;
+    request.signal.throwIfAborted();
     const model = await this.#find(request.modelId);
-    const streamed = await this.#stream(model, request);
-    const usage = await this.#settle(model, request, streamed);
+    const admission = await gate.admit(model, parseId('webhook', request.webhookId)!, request);
+    const streamed = await this.#stream(model, request).catch(async (error: unknown) => {
+      await this.#options.leases.release(admission.stepId);
+      throw error;
+    });
+    const usage = await this.#settle(model, admission, request, streamed);
+    const pauseMs = pauseAskedFor(streamed.fault);
+    if (pauseMs !== undefined) {
+      await this.#pause(model, pauseMs);
+      throw gate.pausedFor(model, pauseMs);
+    }
     if (streamed.fault !== undefined) throw streamed.fault as Error;
     const { message, text, toolCalls, finishReason } = streamed;
     return { message: message!, text, toolCalls, finishReason, usage };
+  }
+
+  async #pause(model: CallableModel, pauseMs: number): Promise<void> {
+    const { models, sql, log } = this.#options;
+    log.warn({ modelId: model.id, pauseMs }, 'a provider asks to wait; its model is paused');
+    await pauseModel(sql, model.id, pauseMs).catch((error: unknown) =>
+      log.warn({ err: error, modelId: model.id }, 'a model could not be paused'),
+    );
+    models.clear();
   }
 
   async #find(modelId: string | undefined): Promise<CallableModel> {
@@ -68,21 +93,34 @@ export class LimitedModelDesk implements ModelDesk {
   /** Counts what was paid: whatever was answered, also when it ended badly. */
   async #settle(
     model: CallableModel,
+    { stepId, ahead }: Admission,
     request: ModelStepRequest,
     streamed: StreamedStep,
   ): Promise<StepTokens & { readonly costNanos: bigint }> {
-    const { sql, shard, log } = this.#options;
+    const { sql, shard, leases, limits, log } = this.#options;
     const tokens = tokensOf(request, streamed);
     const usage = { ...tokens, costNanos: costNanos(model.prices, tokens) };
-    if (tokens.promptTokens + tokens.completionTokens === 0) return usage;
+    const total = tokens.promptTokens + tokens.completionTokens;
+    await limits.correctTokens(model.id, ahead, total);
+    if (total === 0) {
+      await leases.release(stepId);
+      return usage;
+    }
     const executionId = parseId('execution', request.executionId)!;
     const webhookId = parseId('webhook', request.webhookId)!;
-    await settleStep(sql, shard, { stepId: newUuidV7(), executionId, webhookId, modelId: model.id, ...usage }).catch(
+    await settleStep(sql, shard, { stepId, executionId, webhookId, modelId: model.id, ...usage }).catch(
       // To fail the step would have it paid again.
       (error: unknown) => log.error({ err: error, executionId, ...tokens }, 'a paid step could not be counted'),
     );
+    leases.settled(stepId);
     return usage;
   }
+}
+
+/** How long a provider wants not to be asked, if it says so. */
+function pauseAskedFor(fault: unknown): number | undefined {
+  const asks = fault instanceof AppError && (fault.code === 'MODEL_RATE_LIMITED' || fault.code === 'MODEL_OVERLOADED');
+  return asks ? fault.retryAfterMs : undefined;
 }
 
 /** How a model's provider is reached. The operator's own may be anywhere, others pass the guard. */

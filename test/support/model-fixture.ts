@@ -6,8 +6,13 @@ import { LimitedModelDesk } from '../../src/models/limited-model-desk.js';
 import { ModelCache } from '../../src/models/model-cache.js';
 import { keyHint, sealedKeyOf } from '../../src/models/model-key.js';
 import type { ModelDesk, ModelStep, ModelStepRequest } from '../../src/models/model-desk.js';
+import { MinuteLimits } from '../../src/models/minute-limits.js';
 import type { ModelProvider } from '../../src/models/model.entity.js';
+import { SpendCaps } from '../../src/models/spend-caps.js';
+import { StepGate } from '../../src/models/step-gate.js';
+import { StepLeases } from '../../src/models/step-leases.js';
 import { OutboundClient } from '../../src/outbound/outbound-client.js';
+import { WindowStore } from '../../src/rate-limits/window-store.js';
 import { compileSchema } from '../../src/workers/schema-validator.js';
 import { type AdminFixture, openAdminFixture } from './admin-fixture.js';
 
@@ -35,6 +40,7 @@ export interface Payer {
 export interface DeskProcess {
   readonly desk: ModelDesk;
   readonly models: ModelCache;
+  readonly caps: SpendCaps;
 }
 
 /** Desks over a real database; providers are whatever HTTP server a test starts. */
@@ -46,7 +52,10 @@ export interface ModelFixture extends AdminFixture {
   /** An execution to pay for, of a webhook of its own unless one is given. */
   addPayer(webhookId?: string): Promise<Payer>;
   /** Another process: its own events, caches and connections. */
-  openProcess(options?: { readonly silentMsMax?: number }): Promise<DeskProcess>;
+  openProcess(options?: {
+    readonly silentMsMax?: number;
+    readonly allowedCidrs?: readonly string[];
+  }): Promise<DeskProcess>;
   /** Asks one short question. */
   ask(
     payer: Payer,
@@ -61,14 +70,21 @@ export async function openModelFixture(): Promise<ModelFixture> {
   const sql = database.pool;
   const closers: (() => Promise<void> | void)[] = [];
 
-  const openProcess: ModelFixture['openProcess'] = async (options = {}) => {
+  const openProcess: ModelFixture['openProcess'] = async ({ allowedCidrs = ['127.0.0.0/8'], ...options } = {}) => {
     const hub = new EventHub();
     const listener = new EventListener({ url, hub, log });
     await listener.start();
-    const outbound = new OutboundClient({ allowedCidrs: ['127.0.0.0/8'] });
+    const outbound = new OutboundClient({ allowedCidrs });
     const models = new ModelCache({ sql, hub, keyring, clock: systemClock, listening: () => listener.listening });
+    const leases = new StepLeases(sql, log);
+    const limits = new MinuteLimits(new WindowStore(sql, log), systemClock);
+    const caps = new SpendCaps({ sql, hub, listening: () => listener.listening });
+    const gate = new StepGate({ caps, leases, limits, clock: systemClock });
     const desk = new LimitedModelDesk({
       models,
+      gate,
+      leases,
+      limits,
       sql,
       outbound,
       toolInputFault: (schema, input) => {
@@ -76,17 +92,19 @@ export async function openModelFixture(): Promise<ModelFixture> {
         return fault && `${fault.pointer}: ${fault.message}`;
       },
       shard: 1,
-      clock: systemClock,
       log,
       ...options,
     });
     closers.push(async () => {
+      await limits.close();
+      leases.close();
+      caps.close();
       models.close();
       hub.close();
       await listener.close();
       await outbound.close();
     });
-    return { desk, models, hub };
+    return { desk, models, caps, hub };
   };
   const first = (await openProcess()) as DeskProcess & { hub: EventHub };
 

@@ -72,6 +72,38 @@ export function answer(text: string, usage?: object): Script {
   };
 }
 
+/** Answers as Anthropic does. */
+export function anthropicAnswer(text: string, input: object, outputTokens: number): Script {
+  const events = [
+    {
+      type: 'message_start',
+      message: {
+        id: 'm',
+        type: 'message',
+        role: 'assistant',
+        model: 'm',
+        content: [],
+        stop_reason: null,
+        stop_sequence: null,
+        usage: { ...input, output_tokens: 1 },
+      },
+    },
+    { type: 'content_block_start', index: 0, content_block: { type: 'text', text: '' } },
+    { type: 'content_block_delta', index: 0, delta: { type: 'text_delta', text } },
+    { type: 'content_block_stop', index: 0 },
+    {
+      type: 'message_delta',
+      delta: { stop_reason: 'end_turn', stop_sequence: null },
+      usage: { output_tokens: outputTokens },
+    },
+    { type: 'message_stop' },
+  ];
+  return (_, response) => {
+    beginStream(response);
+    response.end(events.map((event) => `event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`).join(''));
+  };
+}
+
 /** Refuses as OpenAI does. */
 export function refuse(status: number, message: string, headers: Record<string, string> = {}): Script {
   return (_, response) => {

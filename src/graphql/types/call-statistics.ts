@@ -1,7 +1,7 @@
 import { ArgsType, Field, Float, ObjectType, registerEnumType } from 'type-graphql';
 import type { CallOutcome as CallOutcomeName } from '../../calls/call.entity.js';
 import type { CallStatistics, StatisticsBucket, StatisticsInterval as IntervalName } from '../../calls/statistics.js';
-import { DateTime } from '../scalars.js';
+import { DateTime, Dollars } from '../scalars.js';
 import { CallOutcome } from './enums.js';
 
 export const StatisticsInterval = { MINUTE: 'MINUTE', HOUR: 'HOUR', DAY: 'DAY' } as const satisfies {
@@ -81,6 +81,15 @@ class StatisticsBucketObject implements StatisticsBucket {
 
   @Field(() => Float, { nullable: true, description: '95 of 100 calls that ended took no longer, in milliseconds.' })
   readonly p95Ms!: number | null;
+
+  @Field(() => Float, { description: 'Tokens that went into models: a whole number.' })
+  readonly promptTokens!: number;
+
+  @Field(() => Float, { description: 'Tokens that came out of models: a whole number.' })
+  readonly completionTokens!: number;
+
+  @Field(() => Dollars, { name: 'cost', description: 'What those tokens cost, in US dollars.' })
+  readonly costNanos!: bigint;
 }
 
 @ObjectType('CallStatistics', { description: 'How calls went in a time. Every call counts, accepted or rejected.' })
@@ -117,6 +126,9 @@ export class CallStatisticsObject implements CallStatistics {
 
   @Field(() => Float, { description: 'Tokens that came out of models: a whole number.' })
   readonly completionTokens!: number;
+
+  @Field(() => Dollars, { name: 'cost', description: 'What those tokens cost, in US dollars.' })
+  readonly costNanos!: bigint;
 
   @Field(() => DateTime, { nullable: true, description: 'When the newest call came, whatever the time asked for.' })
   readonly lastCalledAt!: Date | null;

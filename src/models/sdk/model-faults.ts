@@ -35,7 +35,8 @@ export function modelFault(thrown: unknown, context: FaultContext): AppError {
   if (JSONParseError.isInstance(thrown) || TypeValidationError.isInstance(thrown)) {
     return new AppError('MODEL_OUTPUT_INVALID', undefined, { retryable: true });
   }
-  if (APICallError.isInstance(thrown) && thrown.statusCode !== undefined) return statusFault(thrown, context);
+  const refused = statusOf(thrown);
+  if (refused !== undefined) return statusFault(refused, context);
   const reported = reportedInStream(thrown);
   if (reported !== undefined) return reportedFault(reported, context);
   if (context.answered) return cutOff();
@@ -45,19 +46,34 @@ export function modelFault(thrown: unknown, context: FaultContext): AppError {
   return failed(textOf(thrown), context, false);
 }
 
-function statusFault(error: APICallError, context: FaultContext): AppError {
-  const status = error.statusCode!;
+type StatusError = Pick<APICallError, 'message' | 'cause' | 'responseHeaders' | 'responseBody'> & {
+  readonly statusCode: number;
+};
+
+/** Errors in the middle of a stream have a status, too, that the SDK made of the provider's word for them. */
+function statusOf(thrown: unknown): StatusError | undefined {
+  if (!(thrown instanceof Error) || !('statusCode' in thrown) || typeof thrown.statusCode !== 'number')
+    return undefined;
+  return thrown as Error & StatusError;
+}
+
+function statusFault(error: StatusError, context: FaultContext): AppError {
+  const status = error.statusCode;
   const retryAfterMs = retryAfterOf(error);
   const text = `status ${status}: ${error.message}`;
   const isLimit = status === 429 && !NO_MONEY.test(`${error.message} ${error.responseBody ?? ''}`);
   const passing: AppErrorOptions = { retryable: true, ...(retryAfterMs !== undefined && { retryAfterMs }) };
   if (isLimit) return said('MODEL_RATE_LIMITED', text, context, passing);
   if (status === 529 || status === 503) return said('MODEL_OVERLOADED', text, context, passing);
-  if (status >= 200 && status <= 299) return new AppError('MODEL_OUTPUT_INVALID', undefined, { retryable: true });
+  if (status >= 200 && status <= 299) {
+    return isNetworkError(error.cause)
+      ? cutOff()
+      : new AppError('MODEL_OUTPUT_INVALID', undefined, { retryable: true });
+  }
   return failed(text, context, status >= 500 || status === 408);
 }
 
-function retryAfterOf({ responseHeaders }: APICallError): number | undefined {
+function retryAfterOf({ responseHeaders }: StatusError): number | undefined {
   const milliseconds = Number(responseHeaders?.['retry-after-ms'] ?? NaN);
   if (milliseconds >= 0) return Math.min(milliseconds, 3_600_000);
   return parseRetryAfter(responseHeaders?.['retry-after'], Date.now());
