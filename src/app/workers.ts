@@ -9,12 +9,12 @@ export async function buildWorkers(
   stack: AsyncDisposableStack,
   base: Omit<Parts, 'registry'>,
 ): Promise<WorkerRegistry> {
-  const { config, log, clock, database, hub, listener, keyring, outbound } = base;
+  const { config, log, clock, database, hub, listener, keyring, outbound, connections } = base;
   const { modules } = await loadCodeWorkers({ dir: config.workersDir, database, log });
   const registry = new WorkerRegistry({
     database,
     hub,
-    runners: [new CodeWorkerRunner(modules), new HttpWorkerRunner({ outbound, keyring, clock })],
+    runners: [new CodeWorkerRunner(modules), new HttpWorkerRunner({ outbound, connections, keyring, clock })],
     listening: () => listener.listening,
   });
   return stack.adopt(registry, (it) => it.close());

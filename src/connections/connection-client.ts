@@ -4,7 +4,7 @@ import { type Fetch, fetchParts } from '../outbound/guarded-fetch.js';
 import type { OutboundClient, OutboundRequest, OutboundResponse } from '../outbound/outbound-client.js';
 import { lowerCased } from '../outbound/outbound-headers.js';
 import type { ConnectionCache, OpenConnection } from './connection-cache.js';
-import { isBelow, urlBelow } from './connection-path.js';
+import { isBelow, urlBelow } from '../outbound/url-below.js';
 
 /** A request to an outside system; limits are as in {@link OutboundRequest}. */
 export interface ConnectionRequest extends Omit<OutboundRequest, 'url' | 'headers'> {
@@ -32,7 +32,7 @@ export class ConnectionClient {
   }
 
   /**
-   * @throws AppError CONNECTION_NOT_FOUND, CONNECTION_PATH_INVALID, and what {@link OutboundClient.request} throws.
+   * @throws AppError CONNECTION_NOT_FOUND, OUTBOUND_PATH_INVALID, and what {@link OutboundClient.request} throws.
    */
   async request(request: ConnectionRequest): Promise<OutboundResponse> {
     const { connectionId, path, query = {}, headers = {}, ...rest } = request;

@@ -29,7 +29,7 @@ import { WebhookFields } from './resolvers/webhook-fields.js';
 import { WebhookMutations } from './resolvers/webhook-mutations.js';
 import { WebhookQueries } from './resolvers/webhook-queries.js';
 import { WorkerMutations } from './resolvers/worker-mutations.js';
-import { WorkerFields, WorkerQueries } from './resolvers/workers.js';
+import { HttpWorkerFields, WorkerFields, WorkerQueries } from './resolvers/workers.js';
 import { CallReceivedResolver } from './subscriptions/call-received.js';
 import { ExecutionEventsResolver } from './subscriptions/execution-events.js';
 import { noPubSub } from './subscriptions/no-pub-sub.js';
@@ -55,6 +55,7 @@ export function buildGraphqlSchema(): GraphQLSchema {
       ExecutionFields,
       ExecutionQueries,
       ExecutionStepFields,
+      HttpWorkerFields,
       InstallationResolver,
       NodeResolver,
       ProviderResolver,

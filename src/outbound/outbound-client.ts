@@ -127,7 +127,7 @@ export class OutboundClient {
         throw error;
       }
       request.signal.throwIfAborted();
-      throw unreachable(timeout.aborted ? 'no answer in time' : (codeOf(error) ?? 'the connection failed'), error);
+      throw unreachable(timeout.aborted ? 'no answer in time' : reasonOf(codeOf(error)), error);
     }
   }
 
@@ -135,6 +135,16 @@ export class OutboundClient {
   async close(): Promise<void> {
     await Promise.all([this.#agent.destroy(), this.#unguarded.destroy()]);
   }
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  UND_ERR_CONNECT_TIMEOUT: 'no connection in time',
+  UND_ERR_HEADERS_TIMEOUT: 'no response in time',
+  UND_ERR_BODY_TIMEOUT: 'the response stopped before its end',
+};
+
+function reasonOf(code: string | undefined): string {
+  return code === undefined ? 'the connection failed' : (REASONS[code] ?? code);
 }
 
 function unreachable(reason: string, cause: unknown): AppError {

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 
-const URL_CHARACTERS_MAX = 2_048;
+/** Characters of a URL that a user gives. */
+export const URL_CHARACTERS_MAX = 2_048;
 
 /** Reads a URL that outbound requests may have; `undefined` when it is not one. The address is checked when dialled. */
 export function parseOutboundUrl(text: string): URL | undefined {

@@ -54,6 +54,8 @@ const OPTIONS = {
 
 const strict = new Liquid({ ...OPTIONS, strictVariables: true });
 const lenient = new Liquid({ ...OPTIONS, strictVariables: false });
+const inUrls = new Liquid({ ...OPTIONS, strictVariables: true, outputEscape: urlComponent });
+delete inUrls.filters['raw']; // it would let a value through as it is
 
 /** One output and nothing around it; what is inside has no closing braces of its own. */
 const WHOLE = /^\s*\{\{-?((?:(?!\}\}).)*?)-?\}\}\s*$/s;
@@ -66,6 +68,7 @@ const DANGLING_OPERATOR = /(==|!=|[<>]=?|\b(?:contains|and|or|not))$/;
  * @throws AppError TEMPLATE_INVALID with the place of the fault.
  */
 export function compileTemplate(text: string): Template {
+  assertStorable(text);
   const parsed = compiled(() => strict.parse(text));
   const whole = WHOLE.exec(text)?.[1];
   const value = whole === undefined ? undefined : compiled(() => new Value(whole.trim(), strict));
@@ -77,11 +80,29 @@ export function compileTemplate(text: string): Template {
 }
 
 /**
+ * Parses a template of a URL or of its path. Every value is percent-encoded: it stays one segment, or one parameter,
+ * whatever is in it.
+ *
+ * @throws AppError TEMPLATE_INVALID with the place of the fault.
+ */
+export function compileUrlTemplate(text: string): Pick<Template, 'render'> {
+  assertStorable(text);
+  const parsed = compiled(() => inUrls.parse(text));
+  return { render: (scope) => filledIn(() => inUrls.renderSync(parsed, scope) as string) };
+}
+
+/** Whether a text has anything to fill in. */
+export function isTemplate(text: string): boolean {
+  return /\{[{%]/.test(text);
+}
+
+/**
  * Parses a condition, with or without `{{ }}` around it.
  *
  * @throws AppError TEMPLATE_INVALID with the place of the fault.
  */
 export function compileCondition(text: string): Condition {
+  assertStorable(text);
   const inner = (WHOLE.exec(text)?.[1] ?? text).trim();
   if (inner === '') throw new AppError('TEMPLATE_INVALID', 'The condition is empty.');
   if (/\{%|%\}/.test(inner)) throw new AppError('TEMPLATE_INVALID', 'A condition is one expression without tags.');
@@ -92,11 +113,28 @@ export function compileCondition(text: string): Condition {
   return { holds: (scope) => filledIn(() => lenient.renderSync(parsed, scope) as string) === '1' };
 }
 
+function urlComponent(value: unknown): string {
+  if (value === null || value === undefined) return '';
+  if (typeof value === 'object') throw new TypeError('an object or array cannot stand in a URL');
+  return encodeURIComponent(String(value as string | number | boolean));
+}
+
 function valueOf(value: Value, engine: Liquid, scope: TemplateScope): unknown {
   return filledIn(() => {
     const context = new Context(scope, engine.options, { sync: true }, { liquid: engine });
     return toValueSync(value.value(context));
   });
+}
+
+/**
+ * PostgreSQL keeps neither U+0000 nor half a surrogate pair.
+ *
+ * @throws AppError TEMPLATE_INVALID.
+ */
+export function assertStorable(text: string): void {
+  if (!text.isWellFormed() || text.includes('\0')) {
+    throw new AppError('TEMPLATE_INVALID', 'The template has characters in it that cannot be stored.');
+  }
 }
 
 function compiled<T>(compile: () => T): T {

@@ -1,14 +1,17 @@
+import type { EntityManager } from '@mikro-orm/postgresql';
 import { recordAudit } from '../access/audit.js';
 import { requirePermission } from '../access/permissions.js';
 import type { Principal } from '../access/principal.js';
+import { missingConnections } from '../connections/connection-uses.js';
 import type { Database } from '../db/database.js';
 import { publish } from '../events/publish.js';
 import { formatId, newWorkerId } from '../lib/ids.js';
-import { type Outcome, refused, succeeded } from '../lib/user-error.js';
+import { type Outcome, refused, succeeded, type UserError } from '../lib/user-error.js';
 import type { Keyring } from '../secrets/seal.js';
 import { lockWorker, readManagedWorker, wrongKind } from './change-worker.js';
 import { type HttpSettings, newSigningSecret, openDefinition, sealDefinition } from './http/http-definition.js';
 import { type HttpWorkerFields, type HttpWorkerInput, parseHttpWorkerInput } from './http/http-worker-input.js';
+import { splitUrlTemplate } from './http/http-url.js';
 import type { WorkerView } from './read-workers.js';
 import { type Worker, WorkerEntity, type WorkerVersion, WorkerVersionEntity } from './worker.entities.js';
 
@@ -44,7 +47,9 @@ export async function createHttpWorker(
   const fields = parsed.value;
   const id = newWorkerId();
   const signingSecret = fields.signingSecret ?? newSigningSecret();
-  await deps.database.transaction(async (em) => {
+  const outcome = await deps.database.transaction(async (em): Promise<Outcome<undefined>> => {
+    const unknown = await connectionFaults(em, fields);
+    if (unknown.length > 0) return refused(...unknown);
     const now = new Date();
     const { name, description } = fields;
     const worker = {
@@ -64,9 +69,11 @@ export async function createHttpWorker(
     await recordAudit(em, principal, {
       action: 'worker.created',
       subjectId: id,
-      details: { name, kind: 'HTTP', origin: new URL(fields.url).origin },
+      details: { name, kind: 'HTTP', ...destinationOf(fields) },
     });
+    return succeeded(undefined);
   });
+  if (!outcome.ok) return outcome;
   return succeeded({ worker: await readManagedWorker(deps.database, id), signingSecret });
 }
 
@@ -93,6 +100,8 @@ export async function updateHttpWorker(
     const parsed = parseHttpWorkerInput(merged(worker, before, settings, input));
     if (!parsed.ok) return parsed;
     const fields = parsed.value;
+    const faults = [...movedFaults(settings, fields, input), ...(await connectionFaults(em, fields))];
+    if (faults.length > 0) return refused(...faults);
     const newSecret = input.regenerateSigningSecret === true ? newSigningSecret() : input.signingSecret;
     const now = new Date();
     const version = worker.currentVersion + 1;
@@ -112,7 +121,7 @@ export async function updateHttpWorker(
       details: {
         name,
         version,
-        origin: new URL(fields.url).origin,
+        ...destinationOf(fields),
         newSigningSecret: newSecret !== undefined,
       },
     });
@@ -173,7 +182,15 @@ function merged(
     description: input.description === undefined ? worker.description : input.description,
     method: input.method ?? settings.method,
     url: input.url ?? settings.url,
+    connectionId: input.connectionId === undefined ? settings.connectionId : input.connectionId,
+    query: input.query === undefined ? settings.query : input.query,
     headers: input.headers ?? settings.headers,
+    body: input.body === undefined ? settings.body : input.body,
+    result: input.result === undefined ? settings.result : input.result,
+    successWhen: input.successWhen === undefined ? settings.successWhen : input.successWhen,
+    headersTimeoutMs: input.headersTimeoutMs === undefined ? settings.headersTimeoutMs : input.headersTimeoutMs,
+    bodyTimeoutMs: input.bodyTimeoutMs === undefined ? settings.bodyTimeoutMs : input.bodyTimeoutMs,
+    responseBytesMax: input.responseBytesMax === undefined ? settings.responseBytesMax : input.responseBytesMax,
     signingSecret: input.signingSecret,
     inputSchema: input.inputSchema === undefined ? before.inputSchema : input.inputSchema,
     timeoutMs: input.timeoutMs ?? before.timeoutMs,
@@ -189,8 +206,8 @@ function versionRow(
   signingSecret: string,
   createdAt: Date,
 ): WorkerVersion {
-  const { method, url, headers, inputSchema, timeoutMs, attemptsMax } = fields;
-  const definition = sealDefinition(keyring, workerId, version, { method, url, headers, signingSecret });
+  const { name: _, description: __, inputSchema, timeoutMs, attemptsMax, ...settings } = fields;
+  const definition = sealDefinition(keyring, workerId, version, { ...settings, templated: true, signingSecret });
   return {
     workerId,
     version,
@@ -201,4 +218,37 @@ function versionRow(
     attemptsMax,
     createdAt,
   };
+}
+
+/** Also keeps the connection until the definition that names it is committed. */
+async function connectionFaults(em: EntityManager, { connectionId }: HttpWorkerFields): Promise<readonly UserError[]> {
+  const missing = await missingConnections(em, connectionId === null ? [] : [connectionId]);
+  return missing.map((id) => ({
+    field: ['connectionId'],
+    message: `There is no connection ${id}.`,
+    code: 'UNKNOWN_CONNECTION',
+  }));
+}
+
+/** Stored header values can be credentials: they go to another place only when somebody gives them again. */
+function movedFaults(
+  before: HttpSettings,
+  after: HttpWorkerFields,
+  { headers }: UpdateHttpWorkerInput,
+): readonly UserError[] {
+  if (Object.keys(before.headers).length === 0 || headers !== undefined) return [];
+  const [from, to] = [destinationOf(before), destinationOf(after)];
+  if (from.origin === to.origin && from.connectionId === to.connectionId) return [];
+  const message =
+    'The requests go to another host now: give the headers anew, so that nothing is sent there by mistake.';
+  return [{ field: ['headers'], message, code: 'REQUIRED' }];
+}
+
+/** Where requests go, as far as it may be told: of a URL the origin, because its path can hold a token. */
+function destinationOf({ url, connectionId }: Pick<HttpSettings, 'url' | 'connectionId'>): {
+  readonly origin?: string;
+  readonly connectionId?: string;
+} {
+  if (connectionId !== null) return { connectionId };
+  return { origin: new URL(splitUrlTemplate(url)?.origin ?? url).origin };
 }

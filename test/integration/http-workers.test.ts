@@ -4,6 +4,8 @@ import { Webhook } from 'standardwebhooks';
 import { verifyAudit } from '../../src/access/audit.js';
 import type { UserRole } from '../../src/access/access.entities.js';
 import type { Principal } from '../../src/access/principal.js';
+import { ConnectionCache } from '../../src/connections/connection-cache.js';
+import { ConnectionClient } from '../../src/connections/connection-client.js';
 import { type Database, openDatabase } from '../../src/db/database.js';
 import { ENTITIES } from '../../src/entities.js';
 import { EventHub } from '../../src/events/event-hub.js';
@@ -46,6 +48,7 @@ let endpointUrl: string;
 let received: Received[] = [];
 let answer: (response: ServerResponse) => void;
 let outbound: OutboundClient;
+let cache: ConnectionCache;
 let registry: WorkerRegistry;
 
 beforeAll(async () => {
@@ -65,10 +68,12 @@ beforeAll(async () => {
   if (address === null || typeof address === 'string') throw new Error('no port');
   endpointUrl = `http://127.0.0.1:${address.port}`;
   outbound = new OutboundClient({ allowedCidrs: ['127.0.0.0/8'] });
+  cache = new ConnectionCache({ sql: database.pool, hub, keyring, listening: () => false });
+  const connections = new ConnectionClient({ connections: cache, outbound });
   registry = new WorkerRegistry({
     database,
     hub,
-    runners: [new HttpWorkerRunner({ outbound, keyring, clock: systemClock, resultBytesMax: 2_000 })],
+    runners: [new HttpWorkerRunner({ outbound, connections, keyring, clock: systemClock, resultBytesMax: 2_000 })],
     resultBytesMax: 2_000,
     listening: () => false,
   });
@@ -76,6 +81,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   registry.close();
+  cache.close();
   await outbound.close();
   endpoint.closeAllConnections();
   await new Promise((done) => endpoint.close(done));

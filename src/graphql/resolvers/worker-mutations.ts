@@ -75,11 +75,20 @@ export class WorkerMutations {
   }
 }
 
-type CheckedLater = Pick<HttpWorkerInput, 'headers' | 'signingSecret' | 'inputSchema' | 'timeoutMs' | 'attemptsMax'>;
+type CheckedLater = Omit<HttpWorkerInput, 'name' | 'description' | 'method' | 'url'>;
 
 /** Fields whose shape the use case checks, JSON among them: it finds all faults at once. */
 function checkedLater(input: CreateHttpWorkerInput | UpdateHttpWorkerInput): CheckedLater {
+  const { connectionId, body, result, successWhen, responseBytesMax } = input;
   return {
+    connectionId,
+    query: input.query as CheckedLater['query'],
+    body,
+    result,
+    successWhen,
+    headersTimeoutMs: input.headersTimeout,
+    bodyTimeoutMs: input.bodyTimeout,
+    responseBytesMax,
     headers: (input.headers ?? undefined) as CheckedLater['headers'],
     signingSecret: input.signingSecret ?? undefined,
     inputSchema: input.inputSchema as CheckedLater['inputSchema'],
@@ -93,7 +102,11 @@ function given<Key extends string>(key: Key, value: string | null | undefined): 
 }
 
 /** A duration is called after its unit inside only. */
-const OUTER_NAMES: Readonly<Record<string, string>> = { timeoutMs: 'timeout' };
+const OUTER_NAMES: Readonly<Record<string, string>> = {
+  timeoutMs: 'timeout',
+  headersTimeoutMs: 'headersTimeout',
+  bodyTimeoutMs: 'bodyTimeout',
+};
 
 function payloadOf(outcome: Outcome<ManagedHttpWorker>): HttpWorkerPayload {
   if (!outcome.ok) return { userErrors: outcome.userErrors.map(outerNames) };
@@ -106,5 +119,6 @@ function payloadOf(outcome: Outcome<ManagedHttpWorker>): HttpWorkerPayload {
 }
 
 function outerNames(userError: UserError): UserError {
-  return { ...userError, field: userError.field.map((name) => OUTER_NAMES[name] ?? name) };
+  const [first = '', ...rest] = userError.field; // behind it are names of the user's own
+  return { ...userError, field: [OUTER_NAMES[first] ?? first, ...rest] };
 }

@@ -2,15 +2,17 @@ import { Arg, Args, Authorized, Ctx, FieldResolver, ID, Query, Resolver, Root } 
 import type { Permission } from '../../access/permissions.js';
 import { countWorkers, readWorkers, type WorkerKey } from '../../workers/read-workers.js';
 import type { WorkerKind as WorkerKindName } from '../../workers/worker.entities.js';
+import { parseId } from '../../lib/ids.js';
 import { type Connection, ConnectionArgs, pageRequest } from '../connections.js';
 import type { GraphqlContext } from '../context.js';
 import { printCursor, readCursor } from '../cursor.js';
 import { keysetConnection, keysetRequest } from '../keyset-connection.js';
 import { readWorkerId } from '../public-id.js';
+import { ConnectionObject } from '../types/connection.js';
 import { WorkerKind } from '../types/enums.js';
 import { ExecutionConnection, ExecutionObject } from '../types/execution.js';
 import { WebhookObject } from '../types/webhook.js';
-import { WorkerConnection, workerObject, WorkerObject } from '../types/worker.js';
+import { HttpWorkerObject, WorkerConnection, workerObject, WorkerObject } from '../types/worker.js';
 
 @Resolver()
 export class WorkerQueries {
@@ -77,6 +79,23 @@ export class WorkerFields {
         () => loaders.executionTotalsOfWorkers.load(view.id),
       ),
     );
+  }
+}
+
+@Resolver(() => HttpWorkerObject)
+export class HttpWorkerFields {
+  @Authorized<Permission>('connections:read')
+  @FieldResolver(() => ConnectionObject, {
+    nullable: true,
+    description: 'Whose base URL and credential it uses; null for none.',
+  })
+  async connection(
+    @Root() { connectionId }: HttpWorkerObject,
+    @Ctx() { loaders }: GraphqlContext,
+  ): Promise<ConnectionObject | undefined> {
+    const id = connectionId === null ? undefined : parseId('connection', connectionId);
+    const view = id === undefined ? undefined : await loaders.connections.load(id);
+    return view && new ConnectionObject(view);
   }
 }
 

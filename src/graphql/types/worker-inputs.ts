@@ -15,12 +15,68 @@ export class CreateHttpWorkerInput {
   @Field(() => String, { defaultValue: 'POST', description: 'GET, POST, PUT, PATCH or DELETE. A GET sends no body.' })
   method!: string;
 
-  @Field(() => String, { description: 'Where its requests go: an http or https URL.' })
+  @Field(() => String, {
+    description:
+      'Where its requests go: an http or https URL, or with a connection a path. Behind the host it can have templates, such as `/orders/{{ input.id }}`; what they fill in is encoded.',
+  })
   url!: string;
+
+  @Field(() => ID, {
+    nullable: true,
+    description: 'The connection whose base URL and credential are used; `url` is a path below it then.',
+  })
+  connectionId?: string | null;
 
   @Field(() => Json, {
     nullable: true,
-    description: 'Headers to send along: an object of names and texts. They are sealed and not shown again.',
+    description:
+      'Query parameters: an object of names and templates. A template that gives null leaves its parameter out, an array repeats it.',
+  })
+  query?: unknown;
+
+  @Field(() => Json, {
+    nullable: true,
+    description:
+      'A template of the body to send: JSON whose texts are templates, or one text. Without it the input is sent as it came.',
+  })
+  body?: unknown;
+
+  @Field(() => Json, {
+    nullable: true,
+    description:
+      'A template of the result over `response` (`status`, `headers`, `body`, `truncated`), such as `"{{ response.body.id }}"`. Without it the result is the whole response.',
+  })
+  result?: unknown;
+
+  @Field(() => String, {
+    nullable: true,
+    description:
+      'When the request succeeded: a condition over `response`, such as `response.body.ok == true`. Without it: when the status is 2xx.',
+  })
+  successWhen?: string | null;
+
+  @Field(() => Duration, {
+    nullable: true,
+    description: 'How long the headers of the response may take; without it, as long as the attempt.',
+  })
+  headersTimeout?: number | null;
+
+  @Field(() => Duration, {
+    nullable: true,
+    description: 'How long the body of the response may be silent; without it, as long as the attempt.',
+  })
+  bodyTimeout?: number | null;
+
+  @Field(() => Int, {
+    nullable: true,
+    description: 'Bytes of the response that are read, at most 10,485,760; 1,048,576 without it. The rest is left.',
+  })
+  responseBytesMax?: number | null;
+
+  @Field(() => Json, {
+    nullable: true,
+    description:
+      'Headers to send along: an object of names and templates. They are sealed and not shown again. A template that gives null leaves its header out.',
   })
   headers?: unknown;
 
@@ -69,8 +125,38 @@ export class UpdateHttpWorkerInput {
   @Field(() => String, { nullable: true, description: 'GET, POST, PUT, PATCH or DELETE.' })
   method?: string | null;
 
-  @Field(() => String, { nullable: true, description: 'Another URL.' })
+  @Field(() => String, {
+    nullable: true,
+    description: 'Another URL. One on another host, or another connection, needs `headers` anew, if there are any.',
+  })
   url?: string | null;
+
+  @Field(() => ID, { nullable: true, description: 'Another connection; null for none.' })
+  connectionId?: string | null;
+
+  @Field(() => Json, {
+    nullable: true,
+    description: 'Other query parameters, in place of all present ones; null for none.',
+  })
+  query?: unknown;
+
+  @Field(() => Json, { nullable: true, description: 'Another template of the body; null sends the input as it came.' })
+  body?: unknown;
+
+  @Field(() => Json, { nullable: true, description: 'Another template of the result; null gives the whole response.' })
+  result?: unknown;
+
+  @Field(() => String, { nullable: true, description: 'Another condition of success; null for the status.' })
+  successWhen?: string | null;
+
+  @Field(() => Duration, { nullable: true, description: 'How long the headers may take; null for the timeout.' })
+  headersTimeout?: number | null;
+
+  @Field(() => Duration, { nullable: true, description: 'How long the body may be silent; null for the timeout.' })
+  bodyTimeout?: number | null;
+
+  @Field(() => Int, { nullable: true, description: 'Bytes of the response that are read; null for the default.' })
+  responseBytesMax?: number | null;
 
   @Field(() => Json, { nullable: true, description: 'Other headers, in place of all present ones.' })
   headers?: unknown;

@@ -78,19 +78,65 @@ export abstract class WorkerObject extends NodeObject {
 export class HttpWorkerObject extends WorkerObject {
   @Field(() => String, { description: 'The HTTP method of its requests.' })
   get method(): string {
-    return readHttpDefinition(this.view.id, this.view.definition).method;
+    return this.#definition.method;
   }
 
-  @Field(() => String, { description: 'Where its requests go.' })
+  @Field(() => String, {
+    description: 'Where its requests go: a template of a URL, or with a connection of a path below its base URL.',
+  })
   get url(): string {
-    return readHttpDefinition(this.view.id, this.view.definition).url;
+    return this.#definition.url;
   }
 
   @Field(() => [String], {
     description: 'The names of the headers that it sends along. Their values can be credentials and are not shown.',
   })
   get headerNames(): readonly string[] {
-    return readHttpDefinition(this.view.id, this.view.definition).headerNames;
+    return this.#definition.headerNames;
+  }
+
+  @Field(() => Json, { description: 'Its query parameters: names and templates.' })
+  get query(): Readonly<Record<string, string>> {
+    return this.#definition.query;
+  }
+
+  @Field(() => Json, { nullable: true, description: 'The template of the body; null sends the input as it came.' })
+  get body(): unknown {
+    return this.#definition.body;
+  }
+
+  @Field(() => Json, { nullable: true, description: 'The template of the result; null gives the whole response.' })
+  get result(): unknown {
+    return this.#definition.result;
+  }
+
+  @Field(() => String, { nullable: true, description: 'When a request succeeded; null: when the status is 2xx.' })
+  get successWhen(): string | null {
+    return this.#definition.successWhen;
+  }
+
+  @Field(() => Duration, { nullable: true, description: 'How long the headers of a response may take.' })
+  get headersTimeout(): number | null {
+    return this.#definition.headersTimeoutMs;
+  }
+
+  @Field(() => Duration, { nullable: true, description: 'How long the body of a response may be silent.' })
+  get bodyTimeout(): number | null {
+    return this.#definition.bodyTimeoutMs;
+  }
+
+  @Field(() => Int, { nullable: true, description: 'Bytes of a response that are read; null for the default.' })
+  get responseBytesMax(): number | null {
+    return this.#definition.responseBytesMax;
+  }
+
+  /** `conn-…`; the field `connection` reads it. */
+  get connectionId(): string | null {
+    return this.#definition.connectionId;
+  }
+
+  get #definition(): ReturnType<typeof readHttpDefinition> {
+    return readHttpDefinition(this.view.id, this.view.definition);
   }
 }
 

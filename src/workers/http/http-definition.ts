@@ -4,9 +4,13 @@ import { AppError } from '../../errors.js';
 import { OUTBOUND_METHODS } from '../../outbound/outbound-client.js';
 import type { Keyring } from '../../secrets/seal.js';
 
-/** What `worker_versions.definition` holds for an HTTP worker. Header values can be credentials, so they are sealed. */
-export const HttpDefinition = z.object({
+/**
+ * What `worker_versions.definition` holds for an HTTP worker. Header values can be credentials, so they are sealed. What
+ * has a default is missing in definitions of before it existed: they run as they did.
+ */
+const HttpDefinition = z.object({
   method: z.enum(OUTBOUND_METHODS),
+  /** An absolute URL; with a connection, a path below its base URL. */
   url: z.string(),
   /** For showing; the values are in `headersSealed`. */
   headerNames: z.array(z.string()),
@@ -14,13 +18,26 @@ export const HttpDefinition = z.object({
   headersSealed: z.string(),
   /** Base64 of the sealed `whsec_…` secret. */
   signingSecretSealed: z.string(),
+  /** Whether URL and headers are templates. */
+  templated: z.boolean().default(false),
+  /** `conn-…` */
+  connectionId: z.string().nullable().default(null),
+  /** Templates of query parameters. */
+  query: z.record(z.string(), z.string()).default({}),
+  /** A JSON template of the request's body; null sends the input as it came. */
+  body: z.unknown().default(null),
+  /** A JSON template of the result; null gives the whole response. */
+  result: z.unknown().default(null),
+  /** When the response is a success; null: when its status is 2xx. */
+  successWhen: z.string().nullable().default(null),
+  headersTimeoutMs: z.int().nullable().default(null),
+  bodyTimeoutMs: z.int().nullable().default(null),
+  responseBytesMax: z.int().nullable().default(null),
 });
-export type HttpDefinition = z.output<typeof HttpDefinition>;
+type HttpDefinition = z.output<typeof HttpDefinition>;
 
 /** An HTTP worker's settings with its secrets in plain text. */
-export interface HttpSettings {
-  readonly method: HttpDefinition['method'];
-  readonly url: string;
+export interface HttpSettings extends Omit<HttpDefinition, 'headerNames' | 'headersSealed' | 'signingSecretSealed'> {
   readonly headers: Readonly<Record<string, string>>;
   /** `whsec_` and base64, as Standard Webhooks has it. */
   readonly signingSecret: string;
@@ -56,15 +73,14 @@ export function sealDefinition(
   version: number,
   settings: HttpSettings,
 ): HttpDefinition {
-  const { method, url, headers } = settings;
+  const { headers, signingSecret: secret, ...shown } = settings;
   const seal = (part: string, text: string): string =>
     keyring.seal(text, additionalData(workerId, version, part)).toString('base64');
   return {
-    method,
-    url,
+    ...shown,
     headerNames: Object.keys(headers),
     headersSealed: seal('headers', JSON.stringify(headers)),
-    signingSecretSealed: seal('signing-secret', settings.signingSecret),
+    signingSecretSealed: seal('signing-secret', secret),
   };
 }
 
@@ -75,18 +91,17 @@ export function openDefinition(
   version: number,
   definition: Readonly<Record<string, unknown>>,
 ): HttpSettings {
-  const { method, url, headersSealed, signingSecretSealed } = readHttpDefinition(workerId, definition);
+  const { headerNames: _, headersSealed, signingSecretSealed, ...shown } = readHttpDefinition(workerId, definition);
   const open = (part: string, sealed: string): string =>
     keyring.open(Buffer.from(sealed, 'base64'), additionalData(workerId, version, part)).toString('utf8');
   return {
-    method,
-    url,
+    ...shown,
     headers: JSON.parse(open('headers', headersSealed)) as Record<string, string>,
     signingSecret: open('signing-secret', signingSecretSealed),
   };
 }
 
-/** Reads a stored definition, for what may be shown of it: method, URL and header names. */
+/** Reads a stored definition, for what may be shown of it: everything but what is sealed. */
 export function readHttpDefinition(workerId: string, definition: Readonly<Record<string, unknown>>): HttpDefinition {
   const parsed = HttpDefinition.safeParse(definition);
   if (parsed.success) return parsed.data;

@@ -1,17 +1,20 @@
 import { Webhook } from 'standardwebhooks';
 import { AppError } from '../../errors.js';
 import type { Clock } from '../../lib/clock.js';
-import { lowerCased } from '../../outbound/outbound-headers.js';
-import type { OutboundClient, OutboundResponse } from '../../outbound/outbound-client.js';
+import type { ConnectionClient } from '../../connections/connection-client.js';
+import type { OutboundClient, OutboundRequest, OutboundResponse } from '../../outbound/outbound-client.js';
 import type { Keyring } from '../../secrets/seal.js';
-import { RESULT_BYTES_MAX } from '../result-text.js';
+import type { TemplateScope } from '../../templates/template.js';
+import { RESULT_BYTES_MAX, toResultText } from '../result-text.js';
 import type { LoadedWorker, WorkerKindRunner, WorkerOutput, WorkerRun } from '../worker-run.js';
-import { openDefinition } from './http-definition.js';
-import { responseResult } from './response-result.js';
+import { type HttpSettings, openDefinition } from './http-definition.js';
+import { type CompiledHttpWorker, compileHttpWorker, type HttpBody, type HttpTarget, within } from './http-request.js';
+import { responseResult, responseScope } from './response-result.js';
 import { parseRetryAfter } from '../../lib/retry-after.js';
 
 export interface HttpWorkerRunnerOptions {
   readonly outbound: OutboundClient;
+  readonly connections: ConnectionClient;
   readonly keyring: Keyring;
   readonly clock: Clock;
   /** The largest result, in bytes of JSON; longer bodies are cut. 1 MiB by default. */
@@ -25,47 +28,93 @@ const STEP = 'main';
 const RETRYABLE_STATUSES = new Set([408, 425, 429]);
 
 /**
- * Calls an existing endpoint with the body as it came, signed as Standard Webhooks has it
+ * Calls an existing endpoint with the body as it came or as a template makes it, signed as Standard Webhooks has it
  * (https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md). Message id and
  * idempotency key are the same for every attempt, so that an endpoint can tell a repetition.
  */
 export class HttpWorkerRunner implements WorkerKindRunner {
   readonly kind = 'HTTP';
   readonly #options: HttpWorkerRunnerOptions;
+  readonly #versions = new WeakMap<LoadedWorker, Prepared>();
 
   constructor(options: HttpWorkerRunnerOptions) {
     this.#options = options;
   }
 
   /**
-   * @throws AppError HTTP_WORKER_STATUS for any status but 2xx, HTTP_WORKER_UNREACHABLE, OUTBOUND_REFUSED; the
-   *   signal's reason when it aborted.
+   * @throws AppError HTTP_WORKER_STATUS for any status but 2xx, HTTP_WORKER_UNSUCCESSFUL when the worker's own condition
+   *   does not hold, HTTP_WORKER_UNREACHABLE, OUTBOUND_REFUSED, what the templates throw ({@link compileHttpWorker});
+   *   the signal's reason when it aborted.
    */
   async run(worker: LoadedWorker, run: WorkerRun): Promise<WorkerOutput> {
-    const { outbound, keyring, clock } = this.#options;
+    const { clock } = this.#options;
     const resultBytesMax = this.#options.resultBytesMax ?? RESULT_BYTES_MAX;
-    const settings = openDefinition(keyring, worker.id, worker.version, worker.definition);
-    const body = settings.method === 'GET' ? undefined : run.inputText;
-    const response = await outbound.request({
+    const { settings, templates } = this.#prepared(worker);
+    const scope = scopeOf(worker, run);
+    const body = bodyOf(settings.method, templates, scope, run);
+    const response = await this.#send(templates.target(scope), {
       method: settings.method,
-      url: settings.url,
       headers: {
         accept: 'application/json, */*;q=0.5',
         'accept-encoding': 'identity',
         'user-agent': 'Workhook',
-        ...(body !== undefined && { 'content-type': 'application/json' }),
-        ...lowerCased(settings.headers),
+        ...(body !== undefined && { 'content-type': body.contentType }),
+        ...templates.headers(scope),
         'idempotency-key': `${run.executionId}:${STEP}`,
-        ...signatureHeaders(settings.signingSecret, run.executionId, new Date(clock.nowMs()), body ?? ''),
+        ...signatureHeaders(settings.signingSecret, run.executionId, new Date(clock.nowMs()), body?.text ?? ''),
       },
-      ...(body !== undefined && { body }),
+      ...(body !== undefined && { body: body.text }),
       signal: run.signal,
       timeoutMs: worker.timeoutMs,
-      responseBytesMax: resultBytesMax,
+      ...(settings.headersTimeoutMs !== null && { headersTimeoutMs: settings.headersTimeoutMs }),
+      ...(settings.bodyTimeoutMs !== null && { bodyTimeoutMs: settings.bodyTimeoutMs }),
+      responseBytesMax: settings.responseBytesMax ?? resultBytesMax,
     });
-    if (response.status < 200 || response.status > 299) throw statusError(response, clock.nowMs());
-    return { result: responseResult(response, resultBytesMax) };
+    const { successWhen, result } = templates;
+    const answered = successWhen || result ? { ...scope, response: responseScope(response) } : scope;
+    const ok = response.status >= 200 && response.status <= 299;
+    if (!(successWhen?.holds(answered) ?? ok)) throw failure(response, clock.nowMs());
+    if (result === undefined) return { result: responseResult(response, resultBytesMax) };
+    return { result: toResultText(within('result', () => result.evaluate(answered))) };
   }
+
+  async #send(target: HttpTarget, request: Omit<OutboundRequest, 'url'>): Promise<OutboundResponse> {
+    const { outbound, connections } = this.#options;
+    return 'url' in target
+      ? await outbound.request({ ...request, ...target })
+      : await connections.request({ ...request, ...target });
+  }
+
+  /** A version never changes: it is opened and parsed once in a process, as long as the registry keeps it. */
+  #prepared(worker: LoadedWorker): Prepared {
+    const known = this.#versions.get(worker);
+    if (known !== undefined) return known;
+    const settings = openDefinition(this.#options.keyring, worker.id, worker.version, worker.definition);
+    const prepared = { settings, templates: compileHttpWorker(settings) };
+    this.#versions.set(worker, prepared);
+    return prepared;
+  }
+}
+
+interface Prepared {
+  readonly settings: HttpSettings;
+  readonly templates: CompiledHttpWorker;
+}
+
+/** What the templates of a request can name; those that read the response have `response`, too. */
+function scopeOf(worker: LoadedWorker, run: WorkerRun): TemplateScope {
+  const { inputParams, executionId, callId, webhookId, attempt } = run;
+  return { input: inputParams, executionId, callId, webhookId, workerId: worker.id, attempt };
+}
+
+function bodyOf(
+  method: HttpSettings['method'],
+  templates: CompiledHttpWorker,
+  scope: TemplateScope,
+  run: WorkerRun,
+): HttpBody | undefined {
+  if (method === 'GET') return undefined;
+  return templates.body?.(scope) ?? { text: run.inputText, contentType: 'application/json' };
 }
 
 function signatureHeaders(secret: string, messageId: string, at: Date, body: string): Record<string, string> {
@@ -76,7 +125,12 @@ function signatureHeaders(secret: string, messageId: string, at: Date, body: str
   };
 }
 
-function statusError({ status, headers }: OutboundResponse, nowMs: number): AppError {
+/** A status of success that the worker's own condition does not take will be the same the next time. */
+function failure({ status, headers }: OutboundResponse, nowMs: number): AppError {
+  if (status >= 200 && status <= 299) {
+    const message = `The response, with status ${status}, does not meet the worker's condition.`;
+    return new AppError('HTTP_WORKER_UNSUCCESSFUL', message);
+  }
   const redirect = status >= 300 && status <= 399 ? ' Redirects are not followed.' : '';
   const retryable = status >= 500 || RETRYABLE_STATUSES.has(status);
   const retryAfter = headers['retry-after'];

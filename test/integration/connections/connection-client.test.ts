@@ -1,5 +1,3 @@
-import { once } from 'node:events';
-import { createServer, type IncomingHttpHeaders, type Server } from 'node:http';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { ConnectionCache } from '../../../src/connections/connection-cache.js';
 import { ConnectionClient, type ConnectionRequest } from '../../../src/connections/connection-client.js';
@@ -11,17 +9,10 @@ import { EventListener } from '../../../src/events/event-listener.js';
 import { formatId, newUuidV7 } from '../../../src/lib/ids.js';
 import { OutboundClient } from '../../../src/outbound/outbound-client.js';
 import { type AdminFixture, openAdminFixture } from '../../support/admin-fixture.js';
-
-interface Received {
-  readonly method: string | undefined;
-  readonly url: string | undefined;
-  readonly headers: IncomingHttpHeaders;
-}
+import { type Endpoint, openEndpoint } from '../../support/endpoint.js';
 
 let fixture: AdminFixture;
-let endpoint: Server;
-let origin: string;
-let received: Received[] = [];
+let endpoint: Endpoint;
 let hub: EventHub;
 let listener: EventListener;
 let cache: ConnectionCache;
@@ -30,15 +21,7 @@ let connections: ConnectionClient;
 
 beforeAll(async () => {
   fixture = await openAdminFixture();
-  endpoint = createServer(({ method, url, headers }, response) => {
-    received.push({ method, url, headers });
-    response.end('{"ok":true}');
-  });
-  endpoint.listen(0, '127.0.0.1');
-  await once(endpoint, 'listening');
-  const address = endpoint.address();
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  origin = `http://127.0.0.1:${address.port}`;
+  endpoint = await openEndpoint();
   const { database, keyring, log, url } = fixture;
   hub = new EventHub();
   listener = new EventListener({ url, hub, log });
@@ -53,19 +36,16 @@ afterAll(async () => {
   await outbound.close();
   await listener.close();
   hub.close();
-  endpoint.closeAllConnections();
-  await new Promise((done) => endpoint.close(done));
+  await endpoint.close();
   await fixture.close();
 });
 
-beforeEach(() => {
-  received = [];
-});
+beforeEach(() => endpoint.reset());
 
 async function create(input: Partial<ConnectionInput> = {}): Promise<string> {
   const outcome = await createConnection(fixture, fixture.owner, {
     name: 'ERP',
-    baseUrl: `${origin}/api`,
+    baseUrl: `${endpoint.origin}/api`,
     ...input,
   });
   if (!outcome.ok) throw new Error(JSON.stringify(outcome.userErrors));
@@ -98,7 +78,7 @@ describe('ConnectionClient.request', () => {
     const id = await create({ authentication });
     const response = await connections.request(request(id));
     expect(response.body.toString()).toBe('{"ok":true}');
-    expect(received).toMatchObject([{ method: 'GET', url, headers }]);
+    expect(endpoint.received).toMatchObject([{ method: 'GET', url, headers }]);
   });
 
   it('adds headers and query, and lets nobody replace what is its own', async () => {
@@ -108,18 +88,22 @@ describe('ConnectionClient.request', () => {
     });
     const headers = { AUTHORIZATION: 'Bearer stolen', 'x-tenant': '8', 'X-Own': '1' };
     await connections.request(request(id, { headers, query: { q: 'a b&c=d' } }));
-    expect(received[0]?.url).toBe('/api/orders?q=a+b%26c%3Dd');
-    expect(received[0]?.headers).toMatchObject({ authorization: 'Bearer hunter2', 'x-tenant': '7', 'x-own': '1' });
+    expect(endpoint.received[0]?.url).toBe('/api/orders?q=a+b%26c%3Dd');
+    expect(endpoint.received[0]?.headers).toMatchObject({
+      authorization: 'Bearer hunter2',
+      'x-tenant': '7',
+      'x-own': '1',
+    });
     const keyed = await create({ authentication: { kind: 'QUERY', name: 'key', secret: 'ours' } });
     await connections.request(request(keyed, { path: '/orders?key=theirs&key=again', query: { key: 'mine' } }));
-    expect(received[1]?.url).toBe('/api/orders?key=ours');
+    expect(endpoint.received[1]?.url).toBe('/api/orders?key=ours');
   });
 
   it('sends nothing when the path leads out, or the connection is not there', async () => {
     const id = await create();
     for (const path of ['/../admin', '//evil.example', 'https://evil.example/']) {
       await expect(connections.request(request(id, { path }))).rejects.toMatchObject({
-        code: 'CONNECTION_PATH_INVALID',
+        code: 'OUTBOUND_PATH_INVALID',
         retryable: false,
       });
     }
@@ -129,7 +113,7 @@ describe('ConnectionClient.request', () => {
         retryable: false,
       });
     }
-    expect(received).toEqual([]);
+    expect(endpoint.received).toEqual([]);
   });
 
   it('is guarded as every request is', async () => {
@@ -145,11 +129,11 @@ describe('ConnectionClient.fetchFor', () => {
       headers: { 'X-Tenant': '7' },
     });
     const { baseUrl, fetch } = await connections.fetchFor(formatId('connection', id));
-    expect(baseUrl).toBe(`${origin}/api`);
+    expect(baseUrl).toBe(`${endpoint.origin}/api`);
     const init = { method: 'POST', headers: { Accept: 'text/event-stream', authorization: 'x' }, body: '{}' };
     expect(await (await fetch(baseUrl, init)).json()).toEqual({ ok: true });
     await fetch(new Request(`${baseUrl}/session`, { method: 'DELETE' }));
-    expect(received).toMatchObject([
+    expect(endpoint.received).toMatchObject([
       {
         method: 'POST',
         url: '/api',
@@ -157,10 +141,16 @@ describe('ConnectionClient.fetchFor', () => {
       },
       { method: 'DELETE', url: '/api/session', headers: { authorization: 'Bearer hunter2' } },
     ]);
-    for (const url of [origin, `${origin}/apis`, `${origin}/api/..%2fadmin`, 'http://127.0.0.2/api', 'nonsense']) {
+    for (const url of [
+      endpoint.origin,
+      `${endpoint.origin}/apis`,
+      `${endpoint.origin}/api/..%2fadmin`,
+      'http://127.0.0.2/api',
+      'nonsense',
+    ]) {
       await expect(fetch(url)).rejects.toMatchObject({ code: 'OUTBOUND_REFUSED' });
     }
-    expect(received).toHaveLength(2);
+    expect(endpoint.received).toHaveLength(2);
   });
 
   it('reads no more than it may', async () => {
@@ -188,7 +178,10 @@ describe('a change', () => {
       if (event.kind === 'connection-changed' && event.connectionId === id) break;
     }
     await connections.request(request(id));
-    expect(received.map(({ headers }) => headers.authorization)).toEqual(['Bearer old-secret', 'Bearer new-secret']);
+    expect(endpoint.received.map(({ headers }) => headers.authorization)).toEqual([
+      'Bearer old-secret',
+      'Bearer new-secret',
+    ]);
   });
 
   it('that deletes it ends it, with its credential', async () => {
@@ -218,7 +211,7 @@ describe('a change', () => {
         { field: ['headers'], code: 'REQUIRED' },
       ],
     });
-    expect(await updateConnection(fixture, fixture.owner, { id, baseUrl: `${origin}/api/v2` })).toMatchObject({
+    expect(await updateConnection(fixture, fixture.owner, { id, baseUrl: `${endpoint.origin}/api/v2` })).toMatchObject({
       ok: true,
     });
     const anew = { authentication: { kind: 'NONE' as const }, headers: {} };

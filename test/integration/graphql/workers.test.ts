@@ -25,6 +25,9 @@ const UPDATE = `mutation ($input: UpdateHttpWorkerInput!) { updateHttpWorker(inp
   worker { ${WORKER} } signingSecret userErrors { field code } } }`;
 const DELETE = `mutation ($input: DeleteWorkerInput!) { deleteWorker(input: $input) { deletedWorkerId userErrors { field code } } }`;
 
+const byField = (a: { field: string[] }, b: { field: string[] }): number =>
+  a.field.join('.') < b.field.join('.') ? -1 : 1;
+
 const create = async (more: Record<string, unknown> = {}): Promise<string> => {
   const input = { name: 'Endpoint', url: 'https://api.example/run', ...more };
   return (await run(CREATE, { input })).data.createHttpWorker.worker.id;
@@ -55,6 +58,51 @@ describe('createHttpWorker', () => {
       signingSecret: expect.stringMatching(/^whsec_/),
       userErrors: [],
     });
+  });
+
+  it('takes templates, limits and a connection, and shows them', async () => {
+    const connected = await run(
+      `mutation { createConnection(input: { name: "ERP", baseUrl: "https://erp.example" }) { connection { id } } }`,
+    );
+    const connectionId = connected.data.createConnection.connection.id;
+    const settings = {
+      query: { q: '{{ input.q }}' },
+      body: { id: '{{ input.id }}' },
+      result: '{{ response.body.id }}',
+      successWhen: 'response.status == 200',
+      headersTimeout: 'PT2S',
+      bodyTimeout: 'PT3S',
+      responseBytesMax: 1_000,
+    };
+    const url = '/orders/{{ input.id }}';
+    const id = await create({ url, connectionId, ...settings });
+    const SHOWN = `query ($id: ID!) { worker(id: $id) { ... on HttpWorker {
+      url query body result successWhen headersTimeout bodyTimeout responseBytesMax connection { id name } } } }`;
+    const { data, errors } = await run(SHOWN, { id });
+    expect(errors).toEqual([]);
+    expect(data.worker).toEqual({ url, ...settings, connection: { id: connectionId, name: 'ERP' } });
+    const narrowed = await fixture.addUser('viewer', ['workers:read']);
+    expect((await run(SHOWN, { id }, narrowed)).codes).toEqual(['FORBIDDEN']);
+    const plain = await create({ connectionId: null });
+    expect((await run(SHOWN, { id: plain })).data.worker).toMatchObject({ connection: null, body: null, query: {} });
+  });
+
+  it('names what is wrong in a template', async () => {
+    const input = {
+      name: 'x',
+      url: 'https://{{ input.host }}/',
+      headers: { timeoutMs: '{{' },
+      body: '{{ input',
+      headersTimeout: 'PT2H',
+      connectionId: null,
+    };
+    const { data } = await run(CREATE, { input });
+    expect(data.createHttpWorker.userErrors.toSorted(byField)).toEqual([
+      { field: ['body'], code: 'INVALID' },
+      { field: ['headers', 'timeoutMs'], code: 'INVALID' },
+      { field: ['headersTimeout'], code: 'OUT_OF_RANGE' },
+      { field: ['url'], code: 'INVALID' },
+    ]);
   });
 
   it('says all that is to be mended, in the names of the input', async () => {

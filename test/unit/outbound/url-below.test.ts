@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { isBelow, urlBelow } from '../../../src/connections/connection-path.js';
+import { isBelow, urlBelow } from '../../../src/outbound/url-below.js';
 
 const BASE = 'https://erp.example/api/v1';
 
@@ -69,7 +69,7 @@ describe('urlBelow', () => {
     ['/%c0%ae%c0%ae/admin'],
     ['/\ud800'],
   ])('refuses %j', (path) => {
-    expect(() => urlBelow(BASE, path)).toThrow(expect.objectContaining({ code: 'CONNECTION_PATH_INVALID' }));
+    expect(() => urlBelow(BASE, path)).toThrow(expect.objectContaining({ code: 'OUTBOUND_PATH_INVALID' }));
   });
 
   it('never leaves the base, whatever the path is', () => {
@@ -81,7 +81,7 @@ describe('urlBelow', () => {
         try {
           url = urlBelow(BASE, text);
         } catch (error) {
-          expect(error).toMatchObject({ code: 'CONNECTION_PATH_INVALID' });
+          expect(error).toMatchObject({ code: 'OUTBOUND_PATH_INVALID' });
           return;
         }
         // What stands on the wire is parsed once more, and decoded by a careless server.

@@ -4,12 +4,12 @@ import { AppError } from '../errors.js';
 const DECODINGS_MAX = 5;
 
 /**
- * Puts a path below a connection's base URL. Whatever the path is (templates and models make them), the result keeps
+ * Puts a path below a base URL. Whatever the path is (templates and models make them), the result keeps
  * the base's origin and begins with its path: no scheme, no host, no `..` in any encoding, however many systems decode
  * it on its way. An encoded slash is a character of its segment, as `group%2Fproject` needs it.
  *
  * @param path with or without a leading slash; it may end with a query. Empty is the base URL itself.
- * @throws AppError CONNECTION_PATH_INVALID.
+ * @throws AppError OUTBOUND_PATH_INVALID.
  */
 export function urlBelow(baseUrl: string, path: string): URL {
   const base = new URL(baseUrl);
@@ -63,5 +63,5 @@ function decode(text: string): string | undefined {
 }
 
 function invalid(): AppError {
-  return new AppError('CONNECTION_PATH_INVALID');
+  return new AppError('OUTBOUND_PATH_INVALID');
 }

@@ -1,0 +1,60 @@
+import { AppError } from '../errors.js';
+import { assertStorable, compileTemplate, type TemplateScope } from './template.js';
+
+/** JSON whose texts are templates. Its shape is the author's: a value that is filled in can't change it. */
+export interface JsonTemplate {
+  /**
+   * The JSON with its templates filled in. A text that is one whole `{{ … }}` becomes the value with its type.
+   *
+   * @throws AppError TEMPLATE_FAILED with the place of the template.
+   */
+  evaluate(scope: TemplateScope): unknown;
+}
+
+/** Values in one template, and how deep they may lie. */
+const VALUES_MAX = 1_000;
+const DEPTH_MAX = 32;
+
+/**
+ * Parses every text in a JSON value as a template. Names of members stay as they are.
+ *
+ * @throws AppError TEMPLATE_INVALID with the place of the fault, or when there is too much of it.
+ */
+export function compileJsonTemplate(value: unknown): JsonTemplate {
+  const budget = { left: VALUES_MAX };
+  return { evaluate: compiled(value, '', 0, budget) };
+}
+
+type Evaluate = (scope: TemplateScope) => unknown;
+
+function compiled(value: unknown, at: string, depth: number, budget: { left: number }): Evaluate {
+  budget.left -= 1;
+  if (budget.left < 0) throw new AppError('TEMPLATE_INVALID', `The template has more than ${VALUES_MAX} values.`);
+  if (depth > DEPTH_MAX) throw new AppError('TEMPLATE_INVALID', `The template is nested deeper than ${DEPTH_MAX}.`);
+  if (typeof value === 'string') {
+    const template = placed(at, () => compileTemplate(value));
+    return (scope) => placed(at, () => template.evaluate(scope));
+  }
+  if (Array.isArray(value)) {
+    const items = value.map((item: unknown, i) => compiled(item, `${at}/${i}`, depth + 1, budget));
+    return (scope) => items.map((item) => item(scope));
+  }
+  if (typeof value === 'object' && value !== null) {
+    const members = Object.entries(value).map(([name, member]) => {
+      assertStorable(name);
+      return [name, compiled(member, `${at}/${name}`, depth + 1, budget)] as const;
+    });
+    return (scope) => Object.fromEntries(members.map(([name, member]) => [name, member(scope)]));
+  }
+  return () => value;
+}
+
+/** Says where in the JSON a template failed. */
+function placed<T>(at: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (!(error instanceof AppError) || at === '') throw error;
+    throw new AppError(error.code, `At ${at}: ${error.message}`, { cause: error });
+  }
+}
