@@ -1,6 +1,5 @@
 import { createSendCallbackHandler, SEND_CALLBACK } from '../callbacks/send-callback.js';
 import { openBatchPool } from '../db/batch-pool.js';
-import { OutboundClient } from '../outbound/outbound-client.js';
 import { type QueueRunner, startQueueRunner } from '../queue/runner.js';
 import type { Parts } from './parts.js';
 
@@ -15,10 +14,9 @@ const CONCURRENCY = 20;
  * 15 s, and must never hold one that an execution waits for.
  */
 export async function buildBackground(stack: AsyncDisposableStack, parts: Parts): Promise<QueueRunner> {
-  const { config, log, clock, database, keyring } = parts;
+  const { config, log, clock, database, keyring, outbound } = parts;
   const pool = openBatchPool(database.url, { connectionsMax: CONNECTIONS, joins: 'key', log });
   stack.defer(() => pool.end());
-  const outbound = stack.adopt(new OutboundClient({ allowedCidrs: config.outboundAllowedCidrs }), (it) => it.close());
   const runner = await startQueueRunner({
     pool,
     tasks: { [SEND_CALLBACK]: createSendCallbackHandler({ sql: pool, outbound, keyring, clock, log }) },

@@ -77,6 +77,7 @@ async function runWithin(context: RunContext, worker: LoadedWorker, place: Place
   try {
     const running = context.workers.run(worker, {
       executionId: formatId('execution', lease.executionId),
+      path: place.path,
       callId: formatId('call', lease.callId),
       webhookId: formatId('webhook', lease.webhookId),
       attempt: lease.attempt,

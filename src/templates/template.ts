@@ -81,14 +81,21 @@ export function compileTemplate(text: string): Template {
 
 /**
  * Parses a template of a URL or of its path. Every value is percent-encoded: it stays one segment, or one parameter,
- * whatever is in it.
+ * whatever is in it. Before the query no value may be empty: `/orders/{{ input.id }}` without an id is another place.
  *
  * @throws AppError TEMPLATE_INVALID with the place of the fault.
  */
 export function compileUrlTemplate(text: string): Pick<Template, 'render'> {
   assertStorable(text);
   const parsed = compiled(() => inUrls.parse(text));
-  return { render: (scope) => filledIn(() => inUrls.renderSync(parsed, scope) as string) };
+  return {
+    render: (scope) =>
+      filledIn(() => {
+        const url = inUrls.renderSync(parsed, scope) as string;
+        if (url.split('?', 1)[0]!.includes(EMPTY)) throw new TypeError('a value in the path is empty');
+        return url.replaceAll(EMPTY, '');
+      }),
+  };
 }
 
 /** Whether a text has anything to fill in. */
@@ -113,8 +120,11 @@ export function compileCondition(text: string): Condition {
   return { holds: (scope) => filledIn(() => lenient.renderSync(parsed, scope) as string) === '1' };
 }
 
+/** Stands for an empty value until it is known where: no encoded value has it. */
+const EMPTY = '\u0001';
+
 function urlComponent(value: unknown): string {
-  if (value === null || value === undefined) return '';
+  if (value === null || value === undefined || value === '') return EMPTY;
   if (typeof value === 'object') throw new TypeError('an object or array cannot stand in a URL');
   return encodeURIComponent(String(value as string | number | boolean));
 }

@@ -22,6 +22,8 @@ export interface LoadedWorker {
 /** What a worker gets for one attempt. Ids are in their public form. */
 export interface WorkerRun {
   readonly executionId: string;
+  /** The step of the execution that this is; empty for the execution's own worker. */
+  readonly path: string;
   readonly callId: string;
   readonly webhookId: string;
   /** From 1. */

@@ -5,15 +5,16 @@ import { ConnectionClient } from '../../src/connections/connection-client.js';
 import { createConnection, deleteConnection } from '../../src/connections/manage-connections.js';
 import { EventHub } from '../../src/events/event-hub.js';
 import { formatId, newUuidV7 } from '../../src/lib/ids.js';
-import { asJsonText } from '../../src/lib/json-text.js';
 import { OutboundClient } from '../../src/outbound/outbound-client.js';
 import { HttpWorkerRunner } from '../../src/workers/http/http-runner.js';
 import type { HttpWorkerInput } from '../../src/workers/http/http-worker-input.js';
 import { createHttpWorker, type ManagedHttpWorker, updateHttpWorker } from '../../src/workers/manage-workers.js';
 import { WorkerRegistry } from '../../src/workers/registry.js';
+import type { WorkerRun } from '../../src/workers/worker-run.js';
 import { type AdminFixture, openAdminFixture } from '../support/admin-fixture.js';
 import { waitForBlockedSessions } from '../support/blocked-sessions.js';
 import { type Endpoint, json, openEndpoint } from '../support/endpoint.js';
+import { workerRun } from '../support/worker-run.js';
 
 let fixture: AdminFixture;
 let endpoint: Endpoint;
@@ -54,17 +55,16 @@ async function create(input: Partial<HttpWorkerInput> = {}): Promise<ManagedHttp
   return outcome.value;
 }
 
-async function run(workerId: string, input: unknown = {}, version?: number): Promise<unknown> {
-  const { result } = await registry.run(await registry.load(workerId, version), {
-    executionId: 'exec-7',
-    callId: 'call-1',
-    webhookId: 'wh_1',
-    attempt: 2,
-    inputParams: input,
-    inputText: asJsonText(JSON.stringify(input)),
-    signal: new AbortController().signal,
-    log: fixture.log,
-  });
+async function run(
+  workerId: string,
+  input: unknown = {},
+  version?: number,
+  more?: Partial<WorkerRun>,
+): Promise<unknown> {
+  const { result } = await registry.run(
+    await registry.load(workerId, version),
+    workerRun(input, { executionId: 'exec-7', attempt: 2, ...more }),
+  );
   return JSON.parse(result);
 }
 
@@ -101,24 +101,16 @@ describe('a URL template', () => {
     expect(endpoint.received[0]?.url).toBe(expected);
   });
 
-  it.each<[unknown]>([
-    ['..'],
-    ['.'],
-    [''],
-    ['../admin'],
-    ['%2e%2e'],
-    ['..;'],
-    ['a\\..\\b'],
-    ['a\r\nHost: evil'],
-    ['\u0000'],
-    [null],
-  ])('sends nothing for the segment %j', async (id) => {
-    const url = `${endpoint.origin}/tenants/7/orders/{{ input.id }}/lines`;
-    await expect(runOnce({ url }, { id })).rejects.toMatchObject(invalidPath);
-    expect(endpoint.received).toEqual([]);
-  });
+  it.each<[unknown]>([['..'], ['.'], ['../admin'], ['%2e%2e'], ['..;'], ['a\\..\\b'], ['a\r\nHost: evil'], ['\u0000']])(
+    'sends nothing for the segment %j',
+    async (id) => {
+      const url = `${endpoint.origin}/tenants/7/orders/{{ input.id }}/lines`;
+      await expect(runOnce({ url }, { id })).rejects.toMatchObject(invalidPath);
+      expect(endpoint.received).toEqual([]);
+    },
+  );
 
-  it.each<[unknown]>([[{ a: 1 }], [['..', '..']], ['\ud800'], [undefined]])(
+  it.each<[unknown]>([[''], [null], [{ a: 1 }], [['..', '..']], ['\ud800'], [undefined]])(
     'fails on a value that cannot stand in it: %j',
     async (id) => {
       const url = `${endpoint.origin}/orders/{{ input.id }}`;
@@ -134,8 +126,8 @@ describe('a URL template', () => {
     const url =
       `${endpoint.origin}/{% if input.big %}bulk{% else %}single{% endif %}/{{ input.name | upcase }}` +
       '?e={{ executionId }}&c={{ callId }}&w={{ webhookId }}&n={{ attempt }}&x={{ input.name }}';
-    await runOnce({ url }, { big: true, name: 'a&b=c' });
-    expect(endpoint.received[0]?.url).toBe('/bulk/A%26B%3DC?e=exec-7&c=call-1&w=wh_1&n=2&x=a%26b%3Dc');
+    await runOnce({ url: `${url}&y={{ input.none }}` }, { big: true, name: 'a&b=c', none: '' });
+    expect(endpoint.received[0]?.url).toBe('/bulk/A%26B%3DC?e=exec-7&c=call-1&w=wh_1&n=2&x=a%26b%3Dc&y=');
   });
 });
 
@@ -318,6 +310,21 @@ describe('a condition of success', () => {
   });
 });
 
+describe('an HTTP worker that another worker calls', () => {
+  it.each<[string, string, RegExp]>([
+    ['the execution itself', '', /^exec-7:main$/],
+    ['a plain step', 'tools/look-up.1', /^exec-7:tools\/look-up\.1$/],
+    ['a step with other characters', 'Ä\r\n', /^exec-7:[0-9a-f]{64}$/],
+    ['a long step', 'x'.repeat(900), /^exec-7:[0-9a-f]{64}$/],
+  ])('has keys of its own for %s', async (_what, path, key) => {
+    const { worker } = await create();
+    await run(worker.id, {}, undefined, { path });
+    const { headers } = endpoint.received[0]!;
+    expect(headers['idempotency-key']).toMatch(key);
+    expect(headers['webhook-id']).toBe(path === '' ? 'exec-7' : headers['idempotency-key']);
+  });
+});
+
 describe('time limits', () => {
   it('end a request whose headers do not come', async () => {
     endpoint.answer = () => undefined;
@@ -352,7 +359,7 @@ describe('a connection', () => {
 
   it('is never left by a value', async () => {
     const connectionId = await connect();
-    for (const id of ['..', '../../admin', '', '..;x']) {
+    for (const id of ['..', '../../admin', '..;x']) {
       await expect(runOnce({ connectionId, url: '/orders/{{ input.id }}/x' }, { id })).rejects.toMatchObject(
         invalidPath,
       );

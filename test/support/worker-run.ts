@@ -16,6 +16,7 @@ export function workerRun(inputParams: unknown, given: Partial<WorkerRun> = {}):
   };
   return {
     executionId: 'exec-1',
+    path: '',
     callId: 'call-1',
     webhookId: 'wh_1',
     attempt: 1,

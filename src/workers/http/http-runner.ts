@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { Webhook } from 'standardwebhooks';
 import { AppError } from '../../errors.js';
 import type { Clock } from '../../lib/clock.js';
@@ -21,8 +22,8 @@ export interface HttpWorkerRunnerOptions {
   readonly resultBytesMax?: number;
 }
 
-/** The one step of an HTTP worker, as `Idempotency-Key: <executionId>:<step>` names it. */
-const STEP = 'main';
+/** The execution's own request, as `Idempotency-Key: <executionId>:<step>` names it. */
+const OWN_STEP = 'main';
 
 /** Statuses below 500 that ask for another try: request timeout, too early, too many requests. */
 const RETRYABLE_STATUSES = new Set([408, 425, 429]);
@@ -51,6 +52,8 @@ export class HttpWorkerRunner implements WorkerKindRunner {
     const resultBytesMax = this.#options.resultBytesMax ?? RESULT_BYTES_MAX;
     const { settings, templates } = this.#prepared(worker);
     const scope = scopeOf(worker, run);
+    const step = stepOf(run);
+    const messageId = run.path === '' ? run.executionId : `${run.executionId}:${step}`;
     const body = bodyOf(settings.method, templates, scope, run);
     const response = await this.#send(templates.target(scope), {
       method: settings.method,
@@ -60,8 +63,8 @@ export class HttpWorkerRunner implements WorkerKindRunner {
         'user-agent': 'Workhook',
         ...(body !== undefined && { 'content-type': body.contentType }),
         ...templates.headers(scope),
-        'idempotency-key': `${run.executionId}:${STEP}`,
-        ...signatureHeaders(settings.signingSecret, run.executionId, new Date(clock.nowMs()), body?.text ?? ''),
+        'idempotency-key': `${run.executionId}:${step}`,
+        ...signatureHeaders(settings.signingSecret, messageId, new Date(clock.nowMs()), body?.text ?? ''),
       },
       ...(body !== undefined && { body: body.text }),
       signal: run.signal,
@@ -99,6 +102,12 @@ export class HttpWorkerRunner implements WorkerKindRunner {
 interface Prepared {
   readonly settings: HttpSettings;
   readonly templates: CompiledHttpWorker;
+}
+
+/** An execution can send several requests, each from a step of its own; what is no key's text is hashed. */
+function stepOf({ path }: WorkerRun): string {
+  if (path === '') return OWN_STEP;
+  return /^[\w./:-]{1,150}$/.test(path) ? path : createHash('sha256').update(path).digest('hex');
 }
 
 /** What the templates of a request can name; those that read the response have `response`, too. */
