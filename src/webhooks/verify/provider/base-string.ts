@@ -31,7 +31,7 @@ function fill(template: string, request: ProviderRequest, parts: BaseParts & { r
       case 'body':
         return request.body;
       case 'escapedBody':
-        return escapeUnicode(request.body);
+        return Buffer.from(escapeUnicode(Buffer.from(request.body).toString('utf8')));
       case 'timestamp':
         return Buffer.from(parts.timestamp, 'latin1'); // Node gives headers as latin1
       case 'id':
@@ -50,13 +50,11 @@ function fill(template: string, request: ProviderRequest, parts: BaseParts & { r
 }
 
 /** Meta's way: everything outside ASCII as `\u00e4`, in lower case, surrogates one by one. */
-function escapeUnicode(body: Uint8Array): Buffer {
-  const text = Buffer.from(body).toString('utf8');
-  const escaped = text.replaceAll(
+export function escapeUnicode(text: string): string {
+  return text.replaceAll(
     /[\u0080-\uffff]/g,
     (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );
-  return Buffer.from(escaped);
 }
 
 /** Only these, says HubSpot; the question mark before the query stays what it is. */

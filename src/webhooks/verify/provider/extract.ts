@@ -9,7 +9,7 @@ const FORMS: Readonly<Record<Encoding, RegExp>> = {
 };
 
 /** The items of a signature's header, as names and values; one without a name when there is nothing to take apart. */
-function itemsOf(header: string, extract: Extract): [name: string, value: string][] {
+export function itemsOf(header: string, extract: Extract): [name: string, value: string][] {
   const items = extract.item === undefined ? [header] : header.split(extract.item);
   return items.map((item) => {
     const at = item.indexOf(extract.kv);

@@ -5,7 +5,7 @@ import type { AsymmetricScheme, HmacScheme } from './provider.js';
 const KEY_BYTES_MIN = 16;
 
 /** @returns `undefined` for a secret that is not encoded as the sender's keys are. */
-function hmacKey(scheme: HmacScheme, secret: string): string | Buffer | undefined {
+export function hmacKey(scheme: HmacScheme, secret: string): string | Buffer | undefined {
   if (scheme.key === undefined) return secret; // as a Buffer the same key costs 8 µs more
   const { strip, enc } = scheme.key;
   const text = secret.startsWith(strip) ? secret.slice(strip.length) : secret;
@@ -48,7 +48,7 @@ export function matches(
 }
 
 /** @returns `undefined` for what is no key of that kind. */
-function publicKey(scheme: AsymmetricScheme, secret: string): KeyObject | undefined {
+export function publicKey(scheme: AsymmetricScheme, secret: string): KeyObject | undefined {
   const bytes = Buffer.from(secret, scheme.key.enc);
   try {
     if (scheme.alg === 'ed25519') {

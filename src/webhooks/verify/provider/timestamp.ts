@@ -7,7 +7,7 @@ const FORMS: Readonly<Record<TimestampRule['unit'], RegExp>> = {
 };
 
 /** @returns Unix milliseconds, or `undefined` for what is no time in that unit. */
-function readTimestampMs(text: string, unit: TimestampRule['unit']): number | undefined {
+export function readTimestampMs(text: string, unit: TimestampRule['unit']): number | undefined {
   if (!FORMS[unit].test(text)) return undefined;
   const ms = unit === 'iso' ? Date.parse(text) : Number(text) * (unit === 's' ? 1_000 : 1);
   return Number.isNaN(ms) ? undefined : ms;

@@ -118,7 +118,7 @@ function verifyToken(
 }
 
 /** Every element must carry the token: one that lacks it counts as one that is wrong. */
-function tokensInBody({ name }: TokenScheme, request: ProviderRequest): readonly unknown[] {
+export function tokensInBody({ name }: TokenScheme, request: ProviderRequest): readonly unknown[] {
   const at = name.lastIndexOf('[].');
   const document = parseUntrusted(request.body);
   if (at === -1) return valuesAt(document, name);
