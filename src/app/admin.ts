@@ -9,6 +9,7 @@ import { answerOutcome } from '../http/outcome-response.js';
 import type { LinkSigner } from '../http/signed-link.js';
 import type { AcceptCall } from '../webhooks/accept-call.js';
 import type { IncomingCall } from '../webhooks/accept-outcome.js';
+import { SignatureDesk } from '../webhooks/diagnose/diagnose-signature.js';
 import type { Parts } from './parts.js';
 
 export interface BuildAdminOptions {
@@ -36,6 +37,7 @@ export function buildAdmin(stack: AsyncDisposableStack, parts: Parts, options: B
       log,
       publicUrl: options.publicUrl,
       sendTestCall: (incoming) => sendTestCall(parts, options, incoming),
+      signatures: new SignatureDesk({ sql: pool, keyring, clock, publicUrl: options.publicUrl }),
       rateLimitDefaults: config.rateLimits,
       version: config.version,
     },

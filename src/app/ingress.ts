@@ -10,6 +10,7 @@ import { GroupCommit } from '../lib/group-commit.js';
 import { CallLimiter } from '../rate-limits/limiter.js';
 import { SecretUsage } from '../secrets/secret-usage.js';
 import { AcceptCall } from '../webhooks/accept-call.js';
+import { explainRejection } from '../webhooks/diagnose/explain-rejection.js';
 import { WebhookCache } from '../webhooks/webhook-cache.js';
 import type { Parts } from './parts.js';
 
@@ -71,6 +72,7 @@ export function buildIngress(stack: AsyncDisposableStack, parts: Parts, publicUr
     webhooks,
     limiter,
     rejectedCalls,
+    explain: (...of) => explainRejection({ sql: database.pool, keyring }, ...of),
     secretUsage,
     store: (call) => groupCommit.add(call),
     validateInput: (workerIds, inputParams) => registry.validateInput(workerIds, inputParams),

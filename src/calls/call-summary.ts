@@ -12,7 +12,7 @@ export interface CallSummary extends Omit<CallView, 'requestBody'> {
 export const CALL_SUMMARY_COLUMNS = `
   id, webhook_id as "webhookId", received_at as "receivedAt", execution_mode as "executionMode", dispatch, outcome,
   http_status as "httpStatus", duration_ms as "durationMs", is_test as "isTest", source_ip as "sourceIp",
-  rejection_reason as "rejectionReason", delivery_id as "deliveryId", finished_at as "finishedAt"`;
+  rejection_reason as "rejectionReason", rejection_code as "rejectionCode", delivery_id as "deliveryId", finished_at as "finishedAt"`;
 
 /** Reads some calls in one query; those that are gone are not in the map. */
 export async function readCallsByIds(sql: Sql, ids: readonly string[]): Promise<Map<string, CallSummary>> {

@@ -34,6 +34,7 @@ export const CallEntity = defineEntity({
     requestHeaders: p.json<Record<string, string>>(),
     requestBody: p.blob(),
     rejectionReason: p.text().nullable(),
+    rejectionCode: p.text().nullable(),
     deliveryId: p.text().nullable(),
     pending: p.smallint(),
     failures: p.smallint(),

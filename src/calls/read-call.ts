@@ -14,6 +14,7 @@ export interface CallView {
   readonly durationMs: number | null;
   readonly isTest: boolean;
   readonly rejectionReason: string | null;
+  readonly rejectionCode: string | null;
   readonly finishedAt: Date | null;
   /** The bytes that were POSTed. */
   readonly requestBody: Buffer;
@@ -22,7 +23,7 @@ export interface CallView {
 const READ_CALL = `
   select id, webhook_id as "webhookId", received_at as "receivedAt", execution_mode as "executionMode", dispatch,
     outcome, http_status as "httpStatus", duration_ms as "durationMs", is_test as "isTest",
-    rejection_reason as "rejectionReason", finished_at as "finishedAt", request_body as "requestBody"
+    rejection_reason as "rejectionReason", rejection_code as "rejectionCode", finished_at as "finishedAt", request_body as "requestBody"
   from calls where id = $1`;
 
 /** Reads one call; `undefined` when there is none, or none any more. */

@@ -5,7 +5,21 @@ import { newUuidV7 } from '../lib/ids.js';
 import type { Logger } from '../lib/logger.js';
 import type { Dispatch, ExecutionMode } from './call-modes.js';
 import type { CallOutcome } from './call.entity.js';
+import { RejectionSampler } from './rejection-sampler.js';
 import { type RejectedCount, type RejectedRow, storeRejectedCalls } from './store-rejected-calls.js';
+
+/** A better reason than the one at hand. */
+export interface Explanation {
+  readonly reason: string;
+  readonly code: string;
+}
+
+/** Finds a better reason, in the background. */
+export interface Explain {
+  /** What it holds in memory until then. */
+  readonly bytes: number;
+  readonly run: () => Promise<Explanation>;
+}
 
 /** A call that was turned away. */
 export interface RejectedCall {
@@ -14,9 +28,13 @@ export interface RejectedCall {
   readonly httpStatus: number | null;
   /** For the webhook's owner. */
   readonly reason: string;
+  /** The same for a program, in upper snake case. */
+  readonly code?: string | undefined;
+  /** Not asked for most calls of a flood. */
+  readonly explain?: Explain | undefined;
   readonly sourceIp: string;
-  /** Secrets already removed. */
-  readonly requestHeaders: Readonly<Record<string, string>>;
+  /** Without secrets; asked for when the call is kept as a row. */
+  readonly requestHeaders: () => Readonly<Record<string, string>>;
   readonly body: Buffer;
   readonly isTest: boolean;
   readonly executionMode: ExecutionMode;
@@ -33,9 +51,6 @@ export interface RejectedCallRecorderOptions {
 
 const FLUSH_AFTER_MS = 250;
 
-/** Of a flood only these are kept as rows; all of it is counted. */
-const ROWS_A_SECOND_A_WEBHOOK_MAX = 20;
-
 const ROWS_WAITING_MAX = 1_000;
 
 const BYTES_WAITING_MAX = 8 * 1_048_576;
@@ -49,20 +64,27 @@ const COUNTS_WAITING_MAX = 200_000;
 
 const MINUTE_MS = 60_000;
 
+/** Wall-clock time for explanations in one flush; the rest of the rows keep the reason that they have. */
+const EXPLAIN_MS_MAX = 50;
+
+interface WaitingRow {
+  readonly row: RejectedRow;
+  readonly explain: Explain | undefined;
+}
+
 /**
  * Records calls that were turned away, in the background: whoever floods a webhook must not make its rejections dear.
  *
- * Counts are exact, added up in memory and written every 250 ms; rows are samples. What could not be written is kept
- * and written later, within bounds. Promised is nothing: a kill loses what was not written, and a commit whose
+ * Counts are exact, added up in memory and written every 250 ms; rows are samples, and some of them get a precise
+ * reason before they are written. What could not be written is kept and written later, within bounds. Promised is nothing: a kill loses what was not written, and a commit whose
  * confirmation was lost is counted twice.
  */
 export class RejectedCallRecorder {
   readonly #options: RejectedCallRecorderOptions;
   #counts = new Map<string, RejectedCount>();
-  #rows: RejectedRow[] = [];
+  #rows: WaitingRow[] = [];
   #bytesWaiting = 0;
-  #sampledSecond = 0;
-  readonly #sampled = new Map<string, number>();
+  readonly #sampler = new RejectionSampler();
   #timer: NodeJS.Timeout | undefined;
   #flushing: Promise<boolean> | undefined;
   #uncounted = 0;
@@ -81,7 +103,11 @@ export class RejectedCallRecorder {
       outcome: rejected.outcome,
       calls: 1,
     });
-    if (this.#isSampled(rejected.webhookId, receivedAtMs)) this.#keep(toRow(rejected, receivedAtMs));
+    if (this.#sampler.keeps(rejected.webhookId, receivedAtMs)) {
+      const { explain, webhookId } = rejected;
+      const explained = explain !== undefined && this.#sampler.explains(webhookId, receivedAtMs);
+      this.#keep({ row: toRow(rejected, receivedAtMs), explain: explained ? explain : undefined });
+    }
     this.#flushLater();
   }
 
@@ -107,23 +133,32 @@ export class RejectedCallRecorder {
     else this.#uncounted += count.calls;
   }
 
-  #isSampled(webhookId: string, nowMs: number): boolean {
-    const second = Math.floor(nowMs / 1_000);
-    if (second !== this.#sampledSecond) {
-      this.#sampledSecond = second;
-      this.#sampled.clear();
-    }
-    const rows = this.#sampled.get(webhookId) ?? 0;
-    if (rows >= ROWS_A_SECOND_A_WEBHOOK_MAX) return false;
-    this.#sampled.set(webhookId, rows + 1);
-    return true;
+  #keep({ row, explain }: WaitingRow): void {
+    const free = BYTES_WAITING_MAX - this.#bytesWaiting - bytesOf(row);
+    if (this.#rows.length >= ROWS_WAITING_MAX || free < 0) return;
+    const held = explain !== undefined && explain.bytes <= free ? explain : undefined;
+    this.#rows.push({ row, explain: held });
+    this.#bytesWaiting += bytesOf(row) + (held?.bytes ?? 0);
   }
 
-  #keep(row: RejectedRow): void {
-    const bytes = bytesOf(row);
-    if (this.#rows.length >= ROWS_WAITING_MAX || this.#bytesWaiting + bytes > BYTES_WAITING_MAX) return;
-    this.#rows.push(row);
-    this.#bytesWaiting += bytes;
+  /** Puts better reasons into rows, while there is time. */
+  async #explain(waiting: readonly WaitingRow[]): Promise<RejectedRow[]> {
+    const { clock, log } = this.#options;
+    const startedMs = clock.monotonicMs();
+    const rows: RejectedRow[] = [];
+    for (const { row, explain } of waiting) {
+      if (explain === undefined || clock.monotonicMs() - startedMs > EXPLAIN_MS_MAX) rows.push(row);
+      else {
+        try {
+          const { reason, code } = await explain.run();
+          rows.push({ ...row, reason: storable(reason), code });
+        } catch (error) {
+          log.warn({ err: error }, 'a rejected call could not be explained');
+          rows.push(row);
+        }
+      }
+    }
+    return rows;
   }
 
   #flushLater(): void {
@@ -143,10 +178,11 @@ export class RejectedCallRecorder {
     if (this.#counts.size === 0) return true;
     const { sql, shard, log } = this.#options;
     const counts = this.#counts;
-    const rows = this.#rows;
+    const waiting = this.#rows;
     this.#counts = new Map();
     this.#rows = [];
     this.#bytesWaiting = 0;
+    const rows = await this.#explain(waiting);
     try {
       await storeRejectedCalls(sql, shard, [...counts.values()], rows);
       this.#failing = false;
@@ -156,24 +192,29 @@ export class RejectedCallRecorder {
       this.#failing = true;
       for (const count of counts.values()) this.#count(count);
       // A row that the database will never take must not keep the counts from it.
-      if (!isDataFault(error)) for (const row of rows) this.#keep(row);
+      if (!isDataFault(error)) for (const row of rows) this.#keep({ row, explain: undefined });
       return false;
     }
   }
 }
 
 function toRow(rejected: RejectedCall, receivedAtMs: number): RejectedRow {
-  const { body, requestHeaders, reason, ...rest } = rejected;
+  const { body, requestHeaders, reason, code, explain: _, ...rest } = rejected;
   return {
     ...rest,
     callId: newUuidV7(receivedAtMs),
     receivedAtMs,
-    // PostgreSQL's text has no U+0000, and a reason can quote what was sent.
-    reason: reason.slice(0, REASON_CHARACTERS_MAX).replaceAll('\0', '\u{fffd}'),
-    headersJson: JSON.stringify(requestHeaders),
+    reason: storable(reason),
+    code: code ?? null,
+    headersJson: JSON.stringify(requestHeaders()),
     // A copy: a part of a buffer would hold the whole of it in memory.
     body: body.length <= BODY_BYTES_MAX ? body : Buffer.from(body.subarray(0, BODY_BYTES_MAX)),
   };
+}
+
+/** PostgreSQL's text has no U+0000, and a reason can quote what was sent. */
+function storable(reason: string): string {
+  return reason.slice(0, REASON_CHARACTERS_MAX).replaceAll('\0', '\u{fffd}');
 }
 
 function bytesOf(row: RejectedRow): number {

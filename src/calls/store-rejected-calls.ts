@@ -29,6 +29,7 @@ export interface RejectedRow {
   readonly headersJson: string;
   readonly body: Buffer;
   readonly reason: string;
+  readonly code: string | null;
 }
 
 /**
@@ -45,17 +46,17 @@ const STORE = `
   statistics as (${statisticsUpsertSql('counted')}),
   new_calls as (
     insert into calls (id, webhook_id, received_at, execution_mode, dispatch, outcome, http_status, duration_ms,
-      is_test, source_ip, request_headers, request_body, rejection_reason, pending, finished_at)
+      is_test, source_ip, request_headers, request_body, rejection_reason, rejection_code, pending, finished_at)
     select id, webhook_id, to_timestamp(received_ms / 1000), mode, dispatch, outcome, http_status, 0,
-      is_test, source_ip, headers::json, substring($6::bytea from body_at for body_bytes), reason, 0,
+      is_test, source_ip, headers::json, substring($6::bytea from body_at for body_bytes), reason, code, 0,
       to_timestamp(received_ms / 1000)
     from unnest($7::uuid[], $8::uuid[], $9::float8[], $10::text[], $11::text[], $12::text[], $13::smallint[],
-      $14::boolean[], $15::text[], $16::text[], $17::integer[], $18::integer[], $19::text[])
+      $14::boolean[], $15::text[], $16::text[], $17::integer[], $18::integer[], $19::text[], $20::text[])
       as t(id, webhook_id, received_ms, mode, dispatch, outcome, http_status, is_test, source_ip, headers, body_at,
-        body_bytes, reason)
+        body_bytes, reason, code)
     on conflict do nothing
   )
-  select count(pg_notify('${CHANNEL}', payload)) from unnest($20::text[]) as n(payload)`;
+  select count(pg_notify('${CHANNEL}', payload)) from unnest($21::text[]) as n(payload)`;
 
 /**
  * Writes counts and rows in one transaction.
@@ -94,6 +95,7 @@ export async function storeRejectedCalls(
       bodyAt,
       rows.map((row) => row.body.length),
       rows.map((row) => row.reason),
+      rows.map((row) => row.code),
       encodeEvents(rows.map(({ callId, webhookId }) => ({ kind: 'call-received', callId, webhookId }))),
     ],
   });

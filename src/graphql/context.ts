@@ -5,6 +5,7 @@ import type { EventHub } from '../events/event-hub.js';
 import type { Logger } from '../lib/logger.js';
 import type { Keyring } from '../secrets/seal.js';
 import type { IncomingCall } from '../webhooks/accept-outcome.js';
+import type { SignatureDesk } from '../webhooks/diagnose/diagnose-signature.js';
 import type { Loaders } from './loaders.js';
 
 /** What the ingress answered to a test call. */
@@ -26,6 +27,8 @@ export interface GraphqlServices {
   readonly publicUrl: () => string;
   /** Sends a call through the real ingress path, as the HTTP route does. */
   readonly sendTestCall: (incoming: IncomingCall) => Promise<TestCallAnswer>;
+  /** Says why requests are not authentic. */
+  readonly signatures: SignatureDesk;
   readonly rateLimitDefaults: {
     readonly globalPerMinute: number;
     readonly userPerMinute: number;

@@ -18,6 +18,7 @@ import {
   ExecutionQueries,
   ExecutionStepFields,
 } from './resolvers/executions.js';
+import { DiagnoseSignatureQuery } from './resolvers/diagnose-signature.js';
 import { InstallationResolver } from './resolvers/installation.js';
 import { NodeResolver } from './resolvers/node.js';
 import { ProviderResolver } from './resolvers/providers.js';
@@ -50,6 +51,7 @@ export function buildGraphqlSchema(): GraphQLSchema {
       CallReceivedResolver,
       ConnectionMutations,
       ConnectionQueries,
+      DiagnoseSignatureQuery,
       ExecutionEventFields,
       ExecutionEventsResolver,
       ExecutionFields,

@@ -27,6 +27,7 @@ export function callBody(call: CallView, executions: readonly ExecutionView[]): 
     ['durationMs', call.durationMs],
     ['httpStatus', call.httpStatus],
     ['rejectionReason', call.rejectionReason ?? undefined],
+    ['rejectionCode', call.rejectionCode ?? undefined],
     ['executions', jsonArray(executions.map((execution) => jsonObject(executionMembers(execution)))), 'raw'],
   ];
   return withInput(members, accepted ? call.requestBody : undefined); // any other may be anything, or cut short

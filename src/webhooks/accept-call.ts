@@ -1,7 +1,7 @@
 import { AppError } from '../errors.js';
 import type { IdempotencyKey, Repeat } from '../calls/idempotency.js';
 import type { CallToStore, StoreResult } from '../calls/store-calls.js';
-import type { RejectedCallRecorder } from '../calls/rejected-calls.js';
+import type { Explain, RejectedCallRecorder } from '../calls/rejected-calls.js';
 import type { CallWait } from '../executions/wait-for.js';
 import type { Clock } from '../lib/clock.js';
 import type { Logger } from '../lib/logger.js';
@@ -13,10 +13,11 @@ import type { AcceptedCall, AcceptOutcome, IncomingCall } from './accept-outcome
 import { readIdempotencyKey } from './idempotency-key.js';
 import { parseBody } from './parse-body.js';
 import { type AnswerPlan, planAnswer } from './plan-answer.js';
-import { noteRejected, type Refusal } from './note-rejected.js';
+import { noteRejected, type Refusal, REJECTION_CODES } from './note-rejected.js';
 import { recordedHeaders } from './verify/incoming-headers.js';
 import { answerHandshake } from './verify/provider/handshake.js';
 import { tokenHeaderOf } from './verify/provider/providers.js';
+import type { ProviderRequest } from './verify/provider/provider.js';
 import { verifyProvider } from './verify/provider/verify-provider.js';
 import { type Verification, verifyCredential } from './verify/verify-credential.js';
 import { DECOY_WEBHOOK } from './verify/decoy.js';
@@ -26,6 +27,8 @@ export interface AcceptCallOptions {
   readonly webhooks: WebhookCache;
   readonly limiter: CallLimiter;
   readonly rejectedCalls: RejectedCallRecorder;
+  /** Prepares the precise reason of a call that was not authenticated, for the webhook (a UUID). */
+  readonly explain: (webhookId: string, request: ProviderRequest, receivedAtMs: number) => Explain | undefined;
   readonly secretUsage: SecretUsage;
   /** Stores with others in one transaction; resolves after COMMIT. */
   readonly store: (call: CallToStore) => Promise<StoreResult>;
@@ -107,18 +110,23 @@ export class AcceptCall {
     if (known === undefined) return { type: 'not-found' };
 
     const reject = (outcome: AcceptOutcome, refusal: Refusal): AcceptOutcome => {
-      noteRejected(this.#options.rejectedCalls, webhook, incoming, refusal);
+      const code = REJECTION_CODES[outcome.type];
+      noteRejected(this.#options.rejectedCalls, webhook, incoming, { code, ...refusal });
       return outcome;
     };
     const handshake = this.#answerHandshake(webhook, incoming, verification, receivedAtMs);
     if (handshake !== undefined) return handshake;
     if (!verification.verified || incoming.method === 'GET') {
-      const reason =
-        verification.verified || incoming.method === 'GET' ? 'the verify token is wrong' : verification.reason;
-      return reject(
-        { type: 'unauthenticated', webhookId },
-        { outcome: 'REJECTED_AUTHENTICATION', httpStatus: 401, reason },
-      );
+      const unauthenticated = { outcome: 'REJECTED_AUTHENTICATION', httpStatus: 401 } as const;
+      const refusal: Refusal =
+        verification.verified || incoming.method === 'GET'
+          ? { ...unauthenticated, reason: 'the verify token is wrong', code: 'VERIFY_TOKEN_WRONG' }
+          : {
+              ...unauthenticated,
+              reason: verification.reason,
+              explain: this.#explain(webhook, incoming, receivedAtMs),
+            };
+      return reject({ type: 'unauthenticated', webhookId }, refusal);
     }
     this.#options.secretUsage.note(verification.secretId);
     if (!webhook.active) {
@@ -182,6 +190,12 @@ export class AcceptCall {
     return provider === undefined
       ? verifyCredential(authentication, secrets, incoming.rawHeaders, incoming.body, nowMs)
       : verifyProvider(provider, secrets, { ...incoming, publicUrl: this.#options.publicUrl() }, nowMs);
+  }
+
+  #explain({ id }: IngressWebhook, incoming: IncomingCall, receivedAtMs: number): Explain | undefined {
+    const { method, target, rawHeaders, body } = incoming;
+    const request = { method, target, rawHeaders, body, publicUrl: this.#options.publicUrl() };
+    return this.#options.explain(id, request, receivedAtMs);
   }
 
   #answerHandshake(

@@ -1,7 +1,8 @@
 import type { CallOutcome } from '../calls/call.entity.js';
-import type { RejectedCallRecorder } from '../calls/rejected-calls.js';
-import type { IncomingCall } from './accept-outcome.js';
-import { recordedHeaders } from './verify/incoming-headers.js';
+import type { Explain, RejectedCallRecorder } from '../calls/rejected-calls.js';
+import type { ErrorCode } from '../errors.js';
+import type { AcceptOutcome, IncomingCall } from './accept-outcome.js';
+import { recordedHeaders, unprovenHeaders } from './verify/incoming-headers.js';
 import type { IngressWebhook } from './webhook-cache.js';
 
 /** A handshake can come unsigned, and what it carries is for its answer only. */
@@ -13,7 +14,23 @@ export interface Refusal {
   /** `null`: the first call's, for a repeat. */
   readonly httpStatus: number | null;
   readonly reason: string;
+  /** The same for a program. */
+  readonly code?: string | undefined;
+  /** Finds a more precise reason. */
+  readonly explain?: Explain | undefined;
 }
+
+/** What a rejected call is recorded with, as its caller was told. */
+export const REJECTION_CODES: Partial<Record<AcceptOutcome['type'], ErrorCode>> = {
+  unauthenticated: 'AUTHENTICATION_FAILED',
+  inactive: 'WEBHOOK_INACTIVE',
+  'rate-limited': 'RATE_LIMITED',
+  'unsupported-media-type': 'UNSUPPORTED_MEDIA_TYPE',
+  'malformed-body': 'MALFORMED_BODY',
+  'invalid-input': 'INVALID_INPUT',
+  'malformed-idempotency-key': 'IDEMPOTENCY_KEY_INVALID',
+  'idempotency-mismatch': 'IDEMPOTENCY_MISMATCH',
+};
 
 /**
  * Records a request that becomes no call: a rejected one, a repeat or a handshake. Of one that was not authenticated neither the body nor the presented credential is kept:
@@ -29,10 +46,25 @@ export function noteRejected(
     webhookId: webhook.id,
     ...refusal,
     sourceIp: incoming.sourceIp,
-    requestHeaders: recordedHeaders(incoming.rawHeaders, webhook.authentication.headerName),
+    requestHeaders: () => shownHeaders(webhook, incoming, refusal),
     body: BODILESS.has(refusal.outcome) ? Buffer.alloc(0) : incoming.body,
     isTest: incoming.isTest,
     executionMode: webhook.executionMode,
     dispatch: webhook.dispatch,
   });
+}
+
+function shownHeaders(
+  { authentication, secrets }: IngressWebhook,
+  { rawHeaders }: IncomingCall,
+  { outcome }: Refusal,
+): Record<string, string> {
+  const isProven = outcome !== 'REJECTED_AUTHENTICATION';
+  const shown = isProven
+    ? rawHeaders
+    : unprovenHeaders(
+        rawHeaders,
+        secrets.map(({ secret }) => secret),
+      );
+  return recordedHeaders(shown, authentication.headerName);
 }

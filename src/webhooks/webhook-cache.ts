@@ -6,10 +6,8 @@ import type { Clock } from '../lib/clock.js';
 import type { Dispatch, ExecutionMode } from '../calls/call-modes.js';
 import type { Keyring } from '../secrets/seal.js';
 import { sealedFor } from '../secrets/secret-versions.js';
-import { METHOD_DEFAULTS } from './verify/method-defaults.js';
-import { findProvider, headerOf } from './verify/provider/providers.js';
+import { type AuthenticationRow, toAuthentication } from './verify/stored-authentication.js';
 import type { Authentication, ValidSecret } from './verify/verify-credential.js';
-import type { AuthenticationMethod } from './webhook.entity.js';
 
 /** All that an accept needs to know of a webhook. Secrets are in plain text here: it never leaves the process. */
 export interface IngressWebhook {
@@ -88,17 +86,13 @@ export class WebhookCache {
   }
 }
 
-interface WebhookRow {
+interface WebhookRow extends AuthenticationRow {
   readonly version: number;
   readonly active: boolean;
   readonly owner_id: string;
   readonly execution_mode: ExecutionMode;
   readonly dispatch: Dispatch;
   readonly sync_timeout_ms: number | null;
-  readonly auth_method: AuthenticationMethod;
-  readonly auth_header_name: string | null;
-  readonly auth_header_prefix: string | null;
-  readonly auth_provider: string | null;
   readonly idempotency_window_ms: number | null;
   readonly idempotency_pointer: string | null;
   readonly worker_ids: string[];
@@ -120,9 +114,6 @@ async function readIngressWebhook(sql: Sql, keyring: Keyring, id: string): Promi
   const { rows } = await sql.query<WebhookRow>({ name: 'read-ingress-webhook', text: READ, values: [id] });
   const row = rows[0];
   if (row === undefined) return undefined;
-  const defaults = METHOD_DEFAULTS[row.auth_method];
-  const provider = row.auth_provider === null ? undefined : findProvider(row.auth_provider);
-  const headerName = provider === undefined ? (row.auth_header_name ?? defaults.headerName) : headerOf(provider);
   return {
     id,
     version: row.version,
@@ -133,12 +124,7 @@ async function readIngressWebhook(sql: Sql, keyring: Keyring, id: string): Promi
     syncTimeoutMs: row.sync_timeout_ms ?? undefined,
     idempotencyWindowMs: row.idempotency_window_ms ?? undefined,
     idempotencyPointer: row.idempotency_pointer ?? undefined,
-    authentication: {
-      method: row.auth_method,
-      headerName: headerName.toLowerCase(),
-      headerPrefix: row.auth_header_prefix ?? defaults.headerPrefix,
-      provider,
-    },
+    authentication: toAuthentication(row),
     secrets: row.secrets.map((secret) => ({
       id: secret.id,
       secret: keyring.open(Buffer.from(secret.sealed, 'base64'), sealedFor(secret)).toString('utf8'),

@@ -40,6 +40,7 @@ beforeAll(async () => {
     webhooks,
     limiter,
     rejectedCalls,
+    explain: () => undefined,
     secretUsage,
     store: async (call) => (await storeCalls(sql, 1, [call]))[0]!,
     validateInput: () => Promise.resolve([]),

@@ -13,6 +13,8 @@ import { formatId, newUuidV7, parseId } from '../../src/lib/ids.js';
 import { CallLimiter } from '../../src/rate-limits/limiter.js';
 import { SecretUsage } from '../../src/secrets/secret-usage.js';
 import { AcceptCall } from '../../src/webhooks/accept-call.js';
+import { SignatureDesk } from '../../src/webhooks/diagnose/diagnose-signature.js';
+import { explainRejection } from '../../src/webhooks/diagnose/explain-rejection.js';
 import { WebhookCache } from '../../src/webhooks/webhook-cache.js';
 import { WorkerRegistry } from '../../src/workers/registry.js';
 import { type AdminFixture, openAdminFixture } from './admin-fixture.js';
@@ -68,6 +70,7 @@ export async function openGraphqlFixture(
     webhooks,
     limiter,
     rejectedCalls,
+    explain: (...of) => explainRejection({ sql, keyring }, ...of),
     secretUsage,
     store: async (call) => (await storeCalls(sql, 1, [call]))[0]!,
     validateInput: (workerIds, inputParams) => registry.validateInput(workerIds, inputParams),
@@ -93,6 +96,7 @@ export async function openGraphqlFixture(
       const { status, body } = answerOutcome(outcome, { ...context, signLink: (path) => path });
       return { status, body: String(body), callId: 'call' in outcome ? outcome.call.callId : undefined };
     },
+    signatures: new SignatureDesk({ sql, keyring, clock, publicUrl: () => 'https://hooks.example' }),
     rateLimitDefaults,
     version: '1.2.3',
   });

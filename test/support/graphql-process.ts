@@ -15,6 +15,7 @@ import { systemClock } from '../../src/lib/clock.js';
 import { newUuidV7 } from '../../src/lib/ids.js';
 import { createLogger } from '../../src/lib/logger.js';
 import { Keyring } from '../../src/secrets/seal.js';
+import { SignatureDesk } from '../../src/webhooks/diagnose/diagnose-signature.js';
 import { openHttp } from './http.js';
 
 export interface GraphqlAnswer {
@@ -74,16 +75,18 @@ export async function openGraphqlProcess(options: GraphqlProcessOptions): Promis
     log,
     listening: () => listener.listening,
   });
+  const keyring = new Keyring([{ id: 'test', key: Buffer.alloc(32, 7) }]);
   let publicUrl = '';
   const graphql = mountGraphql(options.schema ?? schema, {
     services: {
       database,
       hub,
-      keyring: new Keyring([{ id: 'test', key: Buffer.alloc(32, 7) }]),
+      keyring,
       clock: systemClock,
       log,
       publicUrl: () => publicUrl,
       sendTestCall: () => Promise.reject(new Error('there is no ingress here')),
+      signatures: new SignatureDesk({ sql: database.pool, keyring, clock: systemClock, publicUrl: () => publicUrl }),
       rateLimitDefaults: { globalPerMinute: 0, userPerMinute: 0, webhookPerMinute: 0 },
       version: '0.0.0-test',
     },

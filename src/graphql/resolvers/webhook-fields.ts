@@ -1,7 +1,7 @@
 import { Args, Authorized, Ctx, FieldResolver, Float, Resolver, Root } from 'type-graphql';
 import type { Permission } from '../../access/permissions.js';
 import type { CallStatistics } from '../../calls/statistics.js';
-import { formatId } from '../../lib/ids.js';
+import { webhookPath } from '../../webhooks/webhook-path.js';
 import { type Connection, ConnectionArgs } from '../connections.js';
 import type { GraphqlContext } from '../context.js';
 import { keysetConnection, keysetRequest } from '../keyset-connection.js';
@@ -16,7 +16,7 @@ import { workerObject, WorkerObject } from '../types/worker.js';
 export class WebhookFields {
   @FieldResolver(() => String, { description: 'Where its calls are POSTed to.' })
   url(@Root() { view }: WebhookObject, @Ctx() { services }: GraphqlContext): string {
-    return `${services.publicUrl()}/api/v1/webhooks/${formatId('webhook', view.id)}`;
+    return services.publicUrl() + webhookPath(view.id);
   }
 
   @Authorized<Permission>('workers:read')

@@ -63,6 +63,15 @@ export class CallObject extends NodeObject {
   get rejectionReason(): string | null {
     return this.view.rejectionReason;
   }
+
+  @Field(() => String, {
+    nullable: true,
+    description:
+      'Why it was rejected, for a program: upper snake case, such as `BODY_RESERIALIZED`; one of `diagnoseSignature` when it was not authenticated, and `AUTHENTICATION_FAILED` when there were too many to look into.',
+  })
+  get rejectionCode(): string | null {
+    return this.view.rejectionCode;
+  }
 }
 
 export const CallConnection = connectionType('Call', () => CallObject);

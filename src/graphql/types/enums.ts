@@ -7,6 +7,7 @@ import type { ConnectionAuthenticationKind as ConnectionAuthenticationKindName }
 import type { StepStatus as StepStatusName } from '../../executions/read-steps.js';
 import type { ExecutionStatus as ExecutionStatusName } from '../../executions/states.js';
 import type { LimitScope as LimitScopeName } from '../../rate-limits/limit-scope.js';
+import type { SecretStatus as SecretStatusName } from '../../webhooks/diagnose/diagnosis.js';
 import type { AuthenticationMethod as AuthenticationMethodName } from '../../webhooks/webhook.entity.js';
 import type { WorkerKind as WorkerKindName } from '../../workers/worker.entities.js';
 
@@ -130,3 +131,14 @@ export const StepStatus = enumOf<StepStatusName>('StepStatus', 'Where a step of 
   SUCCEEDED: 'It ended with an output and never runs again.',
   FAILED: 'It ended with an error.',
 });
+
+export const SecretStatus = enumOf<SecretStatusName>(
+  'SecretStatus',
+  'Whether a version of a secret may be presented.',
+  {
+    ACTIVE: 'It may, until it is replaced.',
+    RETIRING: 'It may, until it expires.',
+    EXPIRED: 'It has expired after a rotation.',
+    REVOKED: 'It was ended.',
+  },
+);

@@ -4,8 +4,9 @@ export class Budget {
   #bytes: number;
 
   /**
-   * @param tries signatures that may be computed; one takes about 4 µs over a small body.
-   * @param bytes over which they may be computed in all; a megabyte takes about a millisecond.
+   * @param tries signatures that may be computed; one takes 10 to 25 µs over a small body.
+   * @param bytes over which they may be computed in all, or that are written in another form, which costs four times
+   *   as much; a megabyte takes 1 to 3 ms.
    */
   constructor(tries: number, bytes: number) {
     this.#tries = tries;

@@ -24,7 +24,8 @@ export const REMEDIES = {
   SECRET_EXPIRED: 'Give the sender the secret that is active now.',
   SECRET_REVOKED: 'Give the sender the secret that is active now.',
   SECRET_OF_OTHER_WEBHOOK: "Give the sender this webhook's own secret, or let it call the other webhook.",
-  SECRET_DECORATED: 'Remove spaces, quotes and line breaks around the secret: echo adds a line break, echo -n does not.',
+  SECRET_DECORATED:
+    'Remove spaces, quotes and line breaks around the secret: echo adds a line break, echo -n does not.',
   KEY_PREFIX: 'Take the text of the secret whole, or as the sender says.',
   KEY_DECODED: "Take the secret's text as it is as the key: its bytes, not what they decode to.",
   KEY_NOT_DECODED: 'Decode what stands behind whsec_ from base64: those bytes are the key.',
@@ -41,7 +42,8 @@ export const REMEDIES = {
   TIMESTAMP_MISSING: 'Send the time that was signed.',
   TIMESTAMP_MALFORMED: 'Send the time in the form that is expected.',
   TIMESTAMP_UNIT: 'Send the time in the unit that is expected.',
-  TIMESTAMP_OLD: "Compare the sender's clock with this one's; a replay, or a retry that is signed only once, is refused.",
+  TIMESTAMP_OLD:
+    "Compare the sender's clock with this one's; a replay, or a retry that is signed only once, is refused.",
   TIMESTAMP_FUTURE: "Compare the sender's clock with this one's.",
   PUBLIC_KEY_INVALID: "Set the secret of the webhook to the sender's public key, as the sender shows it.",
 } as const satisfies Record<string, string>;
@@ -117,7 +119,10 @@ export function endedFault({ version, status, endsAtMs }: KnownSecret, what: 'si
   const when = endsAtMs === undefined ? '' : ` at ${new Date(endsAtMs).toISOString()}`;
   const made = what === 'signature' ? 'made with' : 'it is';
   return status === 'EXPIRED'
-    ? { code: 'SECRET_EXPIRED', text: `${made} version ${version} of the secret, which expired after a rotation${when}` }
+    ? {
+        code: 'SECRET_EXPIRED',
+        text: `${made} version ${version} of the secret, which expired after a rotation${when}`,
+      }
     : { code: 'SECRET_REVOKED', text: `${made} version ${version} of the secret, which was ended${when}` };
 }
 

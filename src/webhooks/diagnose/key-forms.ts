@@ -34,7 +34,11 @@ export function keyForms(scheme: HmacScheme, secret: string): KeyForm[] {
     }
     forms.push([Buffer.from(secret, 'base64'), 'KEY_DECODED', decoded]);
     if (/^(?:[0-9a-f]{2})+$/i.test(secret)) {
-      forms.push([Buffer.from(secret, 'hex'), 'KEY_DECODED', "the key was decoded from hex, instead of the secret's own text"]);
+      forms.push([
+        Buffer.from(secret, 'hex'),
+        'KEY_DECODED',
+        "the key was decoded from hex, instead of the secret's own text",
+      ]);
     }
   }
   for (const [decorated, what] of DECORATIONS) {

@@ -9,7 +9,8 @@ export interface Presented {
 }
 
 /** Prefixes that may be repeated to people: what else stands there may be the beginning of a secret. */
-const KNOWN_PREFIX = /^(?:sha1|sha256|sha512|hmac-sha256|hmac|v0|v1|t|ts|h1|signature|sig|bearer|basic|token|apikey|key)(?:=|:|,| )\s*/i;
+const KNOWN_PREFIX =
+  /^(?:sha1|sha256|sha512|hmac-sha256|hmac|v0|v1|t|ts|h1|signature|sig|bearer|basic|token|apikey|key)(?:=|:|,| )\s*/i;
 
 /** The texts that may be the credential in a header's value: that which is right, if it is there, first. */
 export function presentedTexts(value: string, rule: Rule): Presented[] {

@@ -1,6 +1,7 @@
 import { headerValues } from '../verify/incoming-headers.js';
 import type { AsymmetricScheme, HmacScheme, ProviderRequest } from '../verify/provider/provider.js';
 import { PROVIDERS } from '../verify/provider/providers.js';
+import type { Budget } from './budget.js';
 import { bodyForms } from './body-forms.js';
 import type { Fault } from './diagnosis.js';
 
@@ -21,13 +22,18 @@ export interface BaseForm {
 const URLS_MAX = 40;
 
 /** The request itself first, then those with another body or another URL. */
-export function requestForms(scheme: SignedScheme, request: ProviderRequest, calledOrigin?: string): RequestForm[] {
-  const bodies = bodyForms(request.body).map(({ body, fault }) => ({ request: { ...request, body }, fault }));
+export function requestForms(
+  scheme: SignedScheme,
+  request: ProviderRequest,
+  budget: Budget,
+  calledOrigin?: string,
+): RequestForm[] {
+  const bodies = bodyForms(request.body, budget).map(({ body, fault }) => ({ request: { ...request, body }, fault }));
   const urls = signsUrl(scheme) ? urlForms(request, calledOrigin) : [];
   return [{ request, fault: undefined }, ...urls, ...bodies];
 }
 
-export function signsUrl(scheme: SignedScheme): boolean {
+function signsUrl(scheme: SignedScheme): boolean {
   return scheme.base.some((template) => template.includes('{url}'));
 }
 
@@ -88,7 +94,10 @@ const OTHER_TEMPLATES: readonly string[] = [
 ];
 
 /** The right signed string first, then others for which the request has the parts. */
-export function baseForms(scheme: SignedScheme, has: { readonly timestamp: boolean; readonly id: boolean }): BaseForm[] {
+export function baseForms(
+  scheme: SignedScheme,
+  has: { readonly timestamp: boolean; readonly id: boolean },
+): BaseForm[] {
   const [right = ''] = scheme.base;
   const others = OTHER_TEMPLATES.filter(
     (template) =>
@@ -100,7 +109,9 @@ export function baseForms(scheme: SignedScheme, has: { readonly timestamp: boole
   return [
     { templates: scheme.base, fault: undefined },
     ...others.map((template): BaseForm => {
-      const missing = ['timestamp', 'id', 'url'].filter((part) => right.includes(`{${part}}`) && !template.includes(`{${part}}`));
+      const missing = ['timestamp', 'id', 'url'].filter(
+        (part) => right.includes(`{${part}}`) && !template.includes(`{${part}}`),
+      );
       const lacks = missing.length === 0 ? '' : ` (it lacks the ${missing.join(' and the ')})`;
       const text = `it is of ${template}${lacks}, and must be of ${right}`;
       return { templates: [template], fault: { code: 'SIGNED_STRING', text } };

@@ -18,7 +18,8 @@ export interface Search {
   /** Right ones first. */
   readonly signatures: readonly SignatureForm[];
   readonly secrets: readonly SecretForm[];
-  readonly requests: readonly RequestForm[];
+  /** Those with so many mistakes at most, made when they are needed. */
+  readonly requests: (mistakes: number) => readonly RequestForm[];
   readonly bases: readonly BaseForm[];
   readonly parts: BaseParts;
   readonly budget: Budget;
@@ -45,11 +46,12 @@ const PAIRS_MAX = 200;
 export function search(scheme: HmacScheme | AsymmetricScheme, wanted: Search): readonly Fault[] | undefined {
   const byLength = Map.groupBy(wanted.signatures.slice(0, SIGNATURES_MAX), ({ bytes }) => bytes.length);
   const keys = keysOf(scheme, wanted.secrets);
-  const pairs = wanted.requests
-    .flatMap((request) => wanted.bases.map((base) => ({ request, base, mistakes: count(request.fault, base.fault) })))
-    .slice(0, PAIRS_MAX);
+  let requests: readonly RequestForm[] = [];
   for (let mistakes = 0; mistakes <= MISTAKES_MAX; mistakes += 1) {
-    for (const { request, base, mistakes: own } of pairs) {
+    requests = mistakes < 2 ? wanted.requests(mistakes) : requests;
+    const pairs = requests.flatMap((request) => wanted.bases.map((base) => ({ request, base }))).slice(0, PAIRS_MAX);
+    for (const { request, base } of pairs) {
+      const own = count(request.fault, base.fault);
       const fitting = keys.filter((key) => key.faults.length + own === mistakes);
       if (fitting.length === 0) continue;
       const signed = baseStrings({ ...scheme, base: base.templates }, request.request, wanted.parts);
@@ -57,7 +59,12 @@ export function search(scheme: HmacScheme | AsymmetricScheme, wanted: Search): r
         for (const key of fitting) {
           const found = signatureOf(scheme, key, bytes, byLength, wanted.budget);
           if (found !== undefined) {
-            return [...faultsOf(request.fault, base.fault), ...key.faults, ...algorithmFaults(scheme, found), ...found.faults];
+            return [
+              ...faultsOf(request.fault, base.fault),
+              ...key.faults,
+              ...algorithmFaults(scheme, found),
+              ...found.faults,
+            ];
           }
           if (wanted.budget.exhausted) return undefined;
         }

@@ -64,13 +64,16 @@ export function diagnoseSigned(
 
   const tried: SecretForm[] = [
     ...valid.map(({ secret }) => ({ secret, fault: undefined })),
-    ...secrets.filter((it) => !isValidSecret(it)).map((it) => ({ secret: it.secret, fault: endedFault(it, 'signature') })),
+    ...secrets
+      .filter((it) => !isValidSecret(it))
+      .map((it) => ({ secret: it.secret, fault: endedFault(it, 'signature') })),
     ...others.map((it) => ({ secret: it.secret, fault: otherFault(it, 'signature') })),
   ];
   const found = search(scheme, {
     signatures: forms,
     secrets: tried,
-    requests: requestForms(scheme, request, calledOrigin),
+    requests: (mistakes) =>
+      mistakes === 0 ? [{ request, fault: undefined }] : requestForms(scheme, request, budget, calledOrigin),
     bases: baseForms(scheme, { timestamp: beside.timestamp !== '', id: beside.id !== '' }),
     parts: beside,
     budget,
@@ -80,7 +83,10 @@ export function diagnoseSigned(
   const [first, ...more] = time === undefined ? found : [...found, time];
   // Right in every way, and refused all the same: only a form that is too strict for the verifier is left.
   if (first === undefined) {
-    return diagnosis('SIGNATURE_MALFORMED', `The signature in ${scheme.header} is right, but not in the expected form.`);
+    return diagnosis(
+      'SIGNATURE_MALFORMED',
+      `The signature in ${scheme.header} is right, but not in the expected form.`,
+    );
   }
   return rightBut('signature', [first, ...more]);
 }
@@ -126,12 +132,7 @@ function partsBeside(
   return { timestamp: item ?? named ?? '', id };
 }
 
-function timeOf(
-  { ts }: SignedScheme,
-  request: ProviderRequest,
-  beside: string,
-  nowMs: number,
-): Fault | undefined {
+function timeOf({ ts }: SignedScheme, request: ProviderRequest, beside: string, nowMs: number): Fault | undefined {
   if (ts === undefined) return undefined;
   return timeFault(ts.from === 'body' ? timeInBody(ts, request) : beside, ts, nowMs);
 }
@@ -159,7 +160,10 @@ function malformation(
   const missing = extract !== undefined && first !== undefined && first.faults.length > 0;
   return missing
     ? diagnosis('SIGNATURE_ITEM_MISSING', `The header ${header} has no ${extract.field}${extract.kv}…, the signature.`)
-    : diagnosis('SIGNATURE_MALFORMED', `What stands in ${header} is not ${inEnc}: its length or its characters do not fit.`);
+    : diagnosis(
+        'SIGNATURE_MALFORMED',
+        `What stands in ${header} is not ${inEnc}: its length or its characters do not fit.`,
+      );
 }
 
 function bodyHashDiagnosis(parameter: string, request: ProviderRequest): Diagnosis {

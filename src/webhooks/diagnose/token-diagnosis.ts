@@ -39,11 +39,16 @@ export function diagnoseToken(
   }
   const sent = presented.flatMap(({ text }) => [...signatureForms(text, 'hex'), ...signatureForms(text, 'base64')]);
   if (sent.some(({ bytes }) => isSignature(webhook, bytes, request.body))) {
-    return diagnosis('SIGNATURE_SENT', `${scheme.name} carries a signature of the body, where the secret itself belongs.`);
+    return diagnosis(
+      'SIGNATURE_SENT',
+      `${scheme.name} carries a signature of the body, where the secret itself belongs.`,
+    );
   }
   const fault = presented[0]!.faults[0];
   if (fault !== undefined) return diagnosis(fault.code, `The secret in ${scheme.name} is wrong, and ${fault.text}.`);
-  const hints = /^wha_/.test(presented[0]!.text) ? ['An API token was sent: it opens the admin API and no webhook.'] : [];
+  const hints = presented[0]!.text.startsWith('wha_')
+    ? ['An API token was sent: it opens the admin API and no webhook.']
+    : [];
   return diagnosis('SECRET_WRONG', `The secret in ${scheme.name} is not that of this webhook.`, hints);
 }
 

@@ -1,5 +1,5 @@
-import { formatId } from '../../lib/ids.js';
 import { findProvider } from '../verify/provider/providers.js';
+import { webhookPath } from '../webhook-path.js';
 import { providerCommand } from './provider-command.js';
 import type { AuthenticationView } from './webhook-view.js';
 
@@ -30,7 +30,7 @@ export function curlCommand(options: CurlCommandOptions): string {
     headers.unshift(['Content-Type', 'application/json']);
   }
   const secret = options.secret === undefined ? '"$WEBHOOK_SECRET"' : quote(options.secret);
-  const url = `${publicUrl}/api/v1/webhooks/${formatId('webhook', webhookId)}`;
+  const url = publicUrl + webhookPath(webhookId);
   const typed = headers.map(([name, value]) => `-H ${quote(`${name}: ${value}`)}`);
   const provider = findProvider(authentication.provider ?? '');
   if (provider !== undefined) return providerCommand({ provider, url, secret, body: quote(body), headers: typed });

@@ -8,6 +8,7 @@ import { isValid } from '../../secrets/plan-rotation.js';
 import { openSecret, readSecretVersions, rotatable, type SecretDeps } from '../../secrets/secret-versions.js';
 import type { IncomingCall } from '../accept-outcome.js';
 import { findProvider } from '../verify/provider/providers.js';
+import { webhookPath } from '../webhook-path.js';
 import { type SenderProof, signAs } from '../verify/provider/sign.js';
 import type { AuthenticationView } from './webhook-view.js';
 import { readChangedWebhook } from './webhook-view.js';
@@ -67,7 +68,7 @@ export async function prepareTestCall(
   const valid = versions.find((row) => isValid(rotatable(row), deps.clock.nowMs()));
   if (valid === undefined) throw new AppError('NOT_FOUND', 'There is no such webhook.');
   const body = JSON.stringify(payload);
-  const target = `/api/v1/webhooks/${formatId('webhook', webhookId)}`;
+  const target = webhookPath(webhookId);
   const proof = prove(deps, authentication, openSecret(deps.keyring, valid), { target, body });
   if (proof === undefined) {
     const message = 'Only the sender itself can sign its calls: send a test from there.';

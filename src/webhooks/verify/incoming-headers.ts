@@ -16,6 +16,26 @@ export function headerValues(rawHeaders: readonly string[], name: string): strin
 /** Headers that carry credentials whatever the webhook's method is. */
 const CREDENTIAL_HEADERS = new Set(['authorization', 'proxy-authorization', 'cookie', 'x-webhook-secret', 'x-api-key']);
 
+/** Names under which a caller that does it wrong may send a credential. */
+const CREDENTIAL_NAME = /secret|token|passw|credential|signature|hmac|api[-_]?key|auth/i;
+
+/** Beginnings of credentials that we make ourselves. */
+const CREDENTIAL_TEXT = /whsec_|wha_/;
+
+/**
+ * The headers of a request that proved nothing, without all that may be a credential in the wrong place: a misspelt
+ * name, a secret where a signature belongs.
+ *
+ * @param secrets those of the webhook.
+ */
+export function unprovenHeaders(rawHeaders: readonly string[], secrets: readonly string[]): string[] {
+  return rawHeaders.map((text, i) => {
+    if (i % 2 === 0) return text;
+    const suspect = CREDENTIAL_NAME.test(rawHeaders[i - 1]!) || CREDENTIAL_TEXT.test(text);
+    return suspect || secrets.some((secret) => text.includes(secret)) ? REMOVED : text;
+  });
+}
+
 /** What stands in the record in place of a credential. */
 const REMOVED = '[removed]';
 

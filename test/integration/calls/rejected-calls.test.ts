@@ -42,7 +42,7 @@ describe('RejectedCallRecorder', () => {
     httpStatus: 401,
     reason: 'the secret is wrong',
     sourceIp: '203.0.113.7',
-    requestHeaders: { 'content-type': 'application/json' },
+    requestHeaders: () => ({ 'content-type': 'application/json' }),
     body: Buffer.from('{"a":1}'),
     isTest: false,
     executionMode: 'ASYNC',
@@ -117,6 +117,83 @@ describe('RejectedCallRecorder', () => {
     expect(await storedRows(quiet)).toHaveLength(3);
   });
 
+  it('keeps 200 rows a minute of one webhook, 500 a second of all, and counts everything', async () => {
+    const flooded = newRandomUuid();
+    const recorder = startRecorder();
+    for (let second = 0; second < 30; second += 1) {
+      for (let i = 0; i < 50; i += 1) recorder.record(rejected(flooded, { body: Buffer.alloc(0) }));
+      nowMs += 1_000;
+    }
+    const many = Array.from({ length: 100 }, newRandomUuid);
+    for (const webhookId of many) for (let i = 0; i < 10; i += 1) recorder.record(rejected(webhookId));
+    await recorder.close();
+    expect(await counters(flooded)).toEqual({ REJECTED_AUTHENTICATION: 1_500 });
+    expect(await storedRows(flooded)).toHaveLength(200);
+    const { rows } = await pool.query<{ rows: number; counted: number }>(
+      `select (select count(*)::integer from calls) as rows, (select sum(calls)::integer from call_statistics) as counted`,
+    );
+    expect(rows[0]).toEqual({ rows: 700, counted: 2_500 });
+  });
+
+  it('explains two a second of a webhook and ten of all, whatever floods it', async () => {
+    let run = 0;
+    const explain = {
+      bytes: 2,
+      run: () => {
+        run += 1;
+        return Promise.resolve({ reason: `it was looked into\0`, code: 'BODY_RESERIALIZED' });
+      },
+    };
+    const [flooded, ...quiet] = Array.from({ length: 12 }, newRandomUuid);
+    const recorder = startRecorder();
+    const code = 'AUTHENTICATION_FAILED';
+    for (let i = 0; i < 1_000; i += 1) recorder.record(rejected(flooded!, { explain, code }));
+    for (const webhookId of quiet) recorder.record(rejected(webhookId, { explain, code }));
+    await recorder.close();
+    expect(run).toBe(10);
+    const rows = await storedRows(flooded!);
+    expect(rows.map((row) => row['rejection_code'])).toEqual(
+      expect.arrayContaining(['BODY_RESERIALIZED', 'AUTHENTICATION_FAILED']),
+    );
+    const explained = rows.filter((row) => row['rejection_code'] === 'BODY_RESERIALIZED');
+    expect(explained.map((row) => row['rejection_reason'])).toEqual(Array(2).fill('it was looked into\u{fffd}'));
+    expect(await storedRows(quiet[0]!)).toEqual([expect.objectContaining({ rejection_code: 'BODY_RESERIALIZED' })]);
+  });
+
+  it('explains nothing more when a flush has taken its time, and keeps the reason that it has', async () => {
+    const webhookId = newRandomUuid();
+    let run = 0;
+    const recorder = startRecorder();
+    const slow = {
+      bytes: 0,
+      run: () => {
+        run += 1;
+        nowMs += 60;
+        return Promise.resolve({ reason: 'looked into', code: 'SIGNATURE_WRONG' });
+      },
+    };
+    recorder.record(rejected(webhookId, { explain: slow }));
+    recorder.record(rejected(webhookId, { explain: slow }));
+    await recorder.close();
+    expect(run).toBe(1);
+    const reasons = (await storedRows(webhookId)).map((row) => row['rejection_reason']);
+    expect(new Set(reasons)).toEqual(new Set(['looked into', 'the secret is wrong']));
+  });
+
+  it('keeps the reason that it has when no better one can be found', async () => {
+    const webhookId = newRandomUuid();
+    const recorder = startRecorder();
+    const failing = { bytes: 0, run: () => Promise.reject(new Error('the database is away')) };
+    const huge = { bytes: 9_000_000, run: () => Promise.resolve({ reason: 'never asked for', code: 'X' }) };
+    recorder.record(rejected(webhookId, { explain: failing }));
+    recorder.record(rejected(webhookId, { explain: huge }));
+    await recorder.close();
+    expect((await storedRows(webhookId)).map((row) => row['rejection_reason'])).toEqual([
+      'the secret is wrong',
+      'the secret is wrong',
+    ]);
+  });
+
   it('counts in the minute in which the call came', async () => {
     const webhookId = newRandomUuid();
     const recorder = startRecorder();
@@ -134,7 +211,7 @@ describe('RejectedCallRecorder', () => {
   it('cuts a large body and replaces what PostgreSQL cannot store in a text', async () => {
     const webhookId = newRandomUuid();
     const recorder = startRecorder();
-    const odd = { reason: 'worker-a /\0: bad', requestHeaders: { 'x-odd': '\0\ud800' } };
+    const odd = { reason: 'worker-a /\0: bad', requestHeaders: () => ({ 'x-odd': '\0\ud800' }) };
     recorder.record(rejected(webhookId, { ...odd, body: Buffer.alloc(200_000, 0) }));
     nowMs += 1; // rows of one millisecond have no order
     recorder.record(rejected(webhookId));

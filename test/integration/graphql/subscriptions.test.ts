@@ -217,7 +217,7 @@ describe('callReceived', () => {
       httpStatus: 401,
       reason: 'wrong signature',
       sourceIp: '127.0.0.1',
-      requestHeaders: {},
+      requestHeaders: () => ({}),
       body: Buffer.from('{}'),
       isTest: false,
       executionMode: 'ASYNC',

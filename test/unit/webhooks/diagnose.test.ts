@@ -43,7 +43,10 @@ const hmac = (body: string, key: string | Buffer = SECRET, algorithm = 'sha256')
   createHmac(algorithm, key).update(body).digest('hex');
 const toBase64 = (hex: string): string => Buffer.from(hex, 'hex').toString('base64');
 
-function webhookOf(method: AuthenticationMethod, more: Partial<DiagnosedWebhook['authentication']> = {}): DiagnosedWebhook {
+function webhookOf(
+  method: AuthenticationMethod,
+  more: Partial<DiagnosedWebhook['authentication']> = {},
+): DiagnosedWebhook {
   const { headerName, headerPrefix } = METHOD_DEFAULTS[method];
   return {
     authentication: { method, headerName: headerName.toLowerCase(), headerPrefix, ...more },
@@ -74,7 +77,13 @@ interface Sent {
 
 function ask(webhook: DiagnosedWebhook, headers: Headers, sent: Sent = {}): Diagnosis {
   const { body = BODY, target = TARGET, method = 'POST', calledOrigin } = sent;
-  const request = { method, publicUrl: PUBLIC_URL, target, rawHeaders: headers.flat(), body: Buffer.from(body as string) };
+  const request = {
+    method,
+    publicUrl: PUBLIC_URL,
+    target,
+    rawHeaders: headers.flat(),
+    body: Buffer.from(body as string),
+  };
   const budget = new Budget(4_000, 64 * 1_048_576);
   const result = diagnose(webhook, request, { nowMs: NOW_MS, budget, calledOrigin });
   said.push(JSON.stringify(result));
@@ -93,7 +102,11 @@ const bare = SECRET.slice('whsec_'.length);
 describe('an HMAC of the body', () => {
   it('is told to be right when it is', () => {
     const result = ask(HMAC, signed(`sha256=${hmac(BODY)}`));
-    expect(result).toEqual({ code: 'VALID', message: 'The request is authentic, by version 4 of the secret.', hints: [] });
+    expect(result).toEqual({
+      code: 'VALID',
+      message: 'The request is authentic, by version 4 of the secret.',
+      hints: [],
+    });
     const retiring = { ...HMAC, secrets: [{ ...KNOWN[0]!, status: 'RETIRING' as const, endsAtMs: NOW_MS + 1 }] };
     expect(ask(retiring, signed(`sha256=${hmac(BODY)}`)).hints).toEqual([expect.stringContaining('retiring')]);
   });
@@ -129,7 +142,11 @@ describe('an HMAC of the body', () => {
     ['SECRET_DECORATED', signed(`sha256=${hmac(BODY, `"${SECRET}"`)}`), /quotes around it/],
     ['KEY_PREFIX', signed(`sha256=${hmac(BODY, bare)}`), /without its beginning, whsec_/],
     ['KEY_DECODED', signed(`sha256=${hmac(BODY, Buffer.from(bare, 'base64'))}`), /decoded from base64/],
-    ['BODY_RESERIALIZED', signed(`sha256=${hmac(JSON.stringify(json))}`), /parsed and serialised again, instead of the raw/],
+    [
+      'BODY_RESERIALIZED',
+      signed(`sha256=${hmac(JSON.stringify(json))}`),
+      /parsed and serialised again, instead of the raw/,
+    ],
     ['BODY_PRETTY_PRINTED', signed(`sha256=${hmac(JSON.stringify(json, null, 2))}`), /indentation of 2 spaces/],
     ['BODY_KEYS_SORTED', signed(`sha256=${hmac(sortedKeys)}`), /keys sorted/],
     ['BODY_ESCAPED', signed(`sha256=${hmac(escaped)}`), /outside ASCII escaped/],
@@ -169,7 +186,13 @@ describe('an HMAC of the body', () => {
 
   it('ends with its budget, and says so', () => {
     const body = Buffer.alloc(1_000_000, '{"a": 1}');
-    const request = { method: 'POST', publicUrl: PUBLIC_URL, target: TARGET, rawHeaders: signed(`sha256=${hmac('x')}`).flat(), body };
+    const request = {
+      method: 'POST',
+      publicUrl: PUBLIC_URL,
+      target: TARGET,
+      rawHeaders: signed(`sha256=${hmac('x')}`).flat(),
+      body,
+    };
     const result = diagnose(HMAC, request, { nowMs: NOW_MS, budget: new Budget(50, 10_000_000) });
     expect(result.code).toBe('SIGNATURE_WRONG');
     expect(result.hints).toContain('The request is too large for every known mistake to be tried.');
@@ -192,7 +215,12 @@ describe('a secret that is sent itself', () => {
     ['SECRET_HEADER', 'SECRET_EXPIRED', [['X-Webhook-Secret', OLD]], /version 3 of the secret, which expired/],
     ['BEARER_TOKEN', 'PREFIX_MISSING', [['Authorization', SECRET]], /"Bearer " is missing before it/],
     ['BEARER_TOKEN', 'VALID', [['Authorization', `bearer ${SECRET}`]], /version 4/],
-    ['BEARER_TOKEN', 'PREFIX_WRONG', [['Authorization', `Basic ${basic}`]], /right, but "Basic " stands.*Basic authentication/],
+    [
+      'BEARER_TOKEN',
+      'PREFIX_WRONG',
+      [['Authorization', `Basic ${basic}`]],
+      /right, but "Basic " stands.*Basic authentication/,
+    ],
     ['BEARER_TOKEN', 'HEADER_EMPTY', [['Authorization', 'Bearer ']], /nothing behind its prefix/],
     ['BEARER_TOKEN', 'SECRET_WRONG', [['Authorization', 'Bearer wha_1_token']], /not that of this webhook/],
     ['API_KEY', 'SECRET_OF_OTHER_WEBHOOK', [['X-API-Key', THEIRS]], /another webhook, wh_other/],
@@ -278,7 +306,10 @@ describe("senders' own traps", () => {
     expect(ask(webhook, named(header.replace(/t=\d+,/, ''))).code).toBe('TIMESTAMP_MISSING');
     const inMs = Stripe.webhooks.generateTestHeaderString({ payload: BODY, secret: SECRET, timestamp: NOW_MS });
     const ms = ask(webhook, named(inMs));
-    expect([ms.code, ms.message]).toEqual(['TIMESTAMP_UNIT', expect.stringMatching(/in milliseconds: t must be in seconds/)]);
+    expect([ms.code, ms.message]).toEqual([
+      'TIMESTAMP_UNIT',
+      expect.stringMatching(/in milliseconds: t must be in seconds/),
+    ]);
     const bodyOnly = ask(webhook, named(`t=${timestamp},v1=${hmac(BODY)}`));
     expect([bodyOnly.code, bodyOnly.message]).toEqual([
       'SIGNED_STRING',
@@ -305,7 +336,12 @@ describe("senders' own traps", () => {
     const noId = ask(webhook, send(`v1,${toBase64(hmac(`${time}.${BODY}`, Buffer.from(bare, 'base64')))}`));
     expect([noId.code, noId.message]).toEqual(['SIGNED_STRING', expect.stringMatching(/lacks the id/)]);
     expect(ask(webhook, send(right).slice(1))).toMatchObject({ code: 'HEADER_MISSING' });
-    expect(ask(webhook, send(right).filter(([name]) => name !== 'webhook-timestamp')).code).toBe('TIMESTAMP_MISSING');
+    expect(
+      ask(
+        webhook,
+        send(right).filter(([name]) => name !== 'webhook-timestamp'),
+      ).code,
+    ).toBe('TIMESTAMP_MISSING');
     expect(ask(webhook, send(right.slice(3))).code).toBe('SIGNATURE_ITEM_MISSING');
   });
 
@@ -346,7 +382,10 @@ describe("senders' own traps", () => {
   it('HubSpot: the older header, seconds', () => {
     const webhook = providerOf('hubspot', SECRET);
     const result = ask(webhook, [['X-HubSpot-Signature', hmac(BODY)]]);
-    expect([result.code, result.message]).toEqual(['HEADER_MISNAMED', expect.stringContaining('X-HubSpot-Signature came')]);
+    expect([result.code, result.message]).toEqual([
+      'HEADER_MISNAMED',
+      expect.stringContaining('X-HubSpot-Signature came'),
+    ]);
     const seconds = String(NOW_MS / 1_000);
     const signature = toBase64(hmac(`POST${PUBLIC_URL}${TARGET}${BODY}${seconds}`));
     const headers: Headers = [
@@ -361,7 +400,9 @@ describe("senders' own traps", () => {
     const [key] = sender.secrets;
     const request = await sender.sign(key, '{"a":1}', { url: PUBLIC_URL + TARGET, atMs: NOW_MS });
     const headers = Object.entries(request.headers);
-    expect(ask(providerOf('discord', 'not a public key'), headers, { body: '{"a":1}' }).code).toBe('PUBLIC_KEY_INVALID');
+    expect(ask(providerOf('discord', 'not a public key'), headers, { body: '{"a":1}' }).code).toBe(
+      'PUBLIC_KEY_INVALID',
+    );
     expect(ask(providerOf('discord', key), headers, { body: '{ "a": 1 }' }).code).toBe('BODY_RESERIALIZED');
   });
 

@@ -51,10 +51,7 @@ function fill(template: string, request: ProviderRequest, parts: BaseParts & { r
 
 /** Meta's way: everything outside ASCII as `\u00e4`, in lower case, surrogates one by one. */
 export function escapeUnicode(text: string): string {
-  return text.replaceAll(
-    /[\u0080-\uffff]/g,
-    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  );
+  return text.replaceAll(/[\u0080-\uffff]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
 /** Only these, says HubSpot; the question mark before the query stays what it is. */
