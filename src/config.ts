@@ -69,6 +69,7 @@ const SETTINGS = z.object({
   OIDC_CLIENT_SECRET: z.string().min(1).optional(),
   OIDC_NEW_USERS_ROLE: z.enum(['admin', 'editor', 'operator', 'viewer']).optional(),
   WORKERS_DIR: z.string().min(1).default('examples/workers'),
+  MCP_SERVERS_FILE: z.string().min(1).optional(),
   LOG_LEVEL: z.enum(LOG_LEVELS).default('info'),
   TRUSTED_PROXIES: list.default([]),
   OUTBOUND_ALLOWED_CIDRS: list.default([]),
@@ -147,6 +148,8 @@ export interface Config {
     | undefined;
   /** Absolute path of the folder with the operator's CODE workers. */
   readonly workersDir: string;
+  /** Absolute path of the file with the operator's MCP servers. */
+  readonly mcpServersFile: string | undefined;
   readonly logLevel: Settings['LOG_LEVEL'];
   /** CIDRs whose `X-Forwarded-*` headers are believed. */
   readonly trustedProxies: readonly string[];
@@ -210,6 +213,7 @@ export function readConfig(environment: NodeJS.ProcessEnv, workingDir: string = 
     adminToken: settings.ADMIN_TOKEN,
     oidc: oidcOf(settings),
     workersDir: resolve(workingDir, settings.WORKERS_DIR),
+    mcpServersFile: settings.MCP_SERVERS_FILE && resolve(workingDir, settings.MCP_SERVERS_FILE),
     logLevel: settings.LOG_LEVEL,
     trustedProxies: settings.TRUSTED_PROXIES,
     outboundAllowedCidrs: settings.OUTBOUND_ALLOWED_CIDRS,

@@ -39,6 +39,7 @@ export function buildAdmin(stack: AsyncDisposableStack, parts: Parts, options: B
       sendTestCall: (incoming) => sendTestCall(parts, options, incoming),
       signatures: new SignatureDesk({ sql: pool, keyring, clock, publicUrl: options.publicUrl }),
       rateLimitDefaults: config.rateLimits,
+      mcpServers: parts.mcp.names,
       version: config.version,
     },
     authenticator,

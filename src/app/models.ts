@@ -15,7 +15,7 @@ import type { Parts } from './parts.js';
 /** Makes the models of the settings, and puts the desk together through which workers ask models. */
 export async function buildModels(
   stack: AsyncDisposableStack,
-  ground: Omit<Parts, 'models' | 'registry'>,
+  ground: Omit<Parts, 'models' | 'mcp' | 'registry'>,
   ownerId: string,
 ): Promise<ModelDesk> {
   const { config, log, clock, database, keyring, hub, listener, outbound, shard } = ground;

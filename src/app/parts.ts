@@ -9,6 +9,7 @@ import type { Logger } from '../lib/logger.js';
 import type { ModelDesk } from '../models/model-desk.js';
 import type { OutboundClient } from '../outbound/outbound-client.js';
 import type { Keyring } from '../secrets/seal.js';
+import type { McpServers } from '../workers/agent/mcp/mcp-servers.js';
 import type { WorkerRegistry } from '../workers/registry.js';
 
 /** What every role of a process is built from. */
@@ -26,6 +27,8 @@ export interface Parts {
   readonly connections: ConnectionClient;
   /** The one way to a model. */
   readonly models: ModelDesk;
+  /** The MCP servers that agents use. */
+  readonly mcp: McpServers;
   readonly registry: WorkerRegistry;
   /** This process's shard of the statistics' counters. */
   readonly shard: number;

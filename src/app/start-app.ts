@@ -16,6 +16,7 @@ import { createExampleWebhook, findExampleCommand } from './first-start.js';
 import { buildHttp } from './http.js';
 import { buildIngress } from './ingress.js';
 import { buildMaintenance } from './maintenance.js';
+import { buildMcp } from './mcp.js';
 import { buildModels } from './models.js';
 import { buildOutbound } from './outbound.js';
 import type { Parts } from './parts.js';
@@ -77,7 +78,11 @@ async function build(stack: AsyncDisposableStack, { config, log, onFatal }: Star
   const shard = chooseStatisticsShard();
   const stored = { config, log, clock, database, keyring, hub, listener, authenticator, shard };
   const ground = { ...stored, ...buildOutbound(stack, stored) };
-  const base = { ...ground, models: await buildModels(stack, ground, owner.ownerId) };
+  const base = {
+    ...ground,
+    models: await buildModels(stack, ground, owner.ownerId),
+    mcp: await buildMcp(stack, ground),
+  };
   const parts: Parts = { ...base, registry: await buildWorkers(stack, base) };
 
   buildMaintenance(stack, parts);

@@ -96,6 +96,7 @@ export class RunScope implements StepLog {
     if (this.#shared.starts > STARTS_MAX) {
       throw new AppError('WORKER_FAILED', `The worker started more than ${STARTS_MAX} steps.`);
     }
+    this.#takeBack(whole);
     this.#open.add(whole);
     await this.#record({ kind: 'step', path: whole, status: 'RUNNING', ...(worker && { worker }) });
   }
@@ -142,6 +143,19 @@ export class RunScope implements StepLog {
       );
     }
     return whole;
+  }
+
+  /** What a step wrote before it is started again, unless others have written behind it. */
+  #takeBack(step: string): void {
+    const first = this.#text.findIndex((piece) => piece.step === step);
+    if (first === -1 || this.#text.slice(first).some((piece) => piece.step !== step)) return;
+    const length = lengthOf(this.#text);
+    this.#offset = lengthOf(this.#text.slice(0, first));
+    this.#half = '';
+    cutText(this.#text, this.#offset);
+    this.#shared.textLength -= length - this.#offset;
+    this.#shared.textTruncated &&= this.#shared.textLength >= TEXT_CHARACTERS_MAX;
+    this.#write('', undefined);
   }
 
   #record(entry: StepEntry): Promise<void> {

@@ -34,6 +34,8 @@ export interface GraphqlServices {
     readonly userPerMinute: number;
     readonly webhookPerMinute: number;
   };
+  /** The names of the operator's MCP servers. */
+  readonly mcpServers: ReadonlySet<string>;
   readonly version: string;
 }
 

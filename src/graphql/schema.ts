@@ -3,6 +3,7 @@ import type { GraphQLSchema } from 'graphql';
 import { buildSchemaSync } from 'type-graphql';
 import { authChecker } from './authorization.js';
 import { AccessResolver } from './resolvers/access.js';
+import { AgentWorkerMutations } from './resolvers/agent-workers.js';
 import { AuditResolver } from './resolvers/audit.js';
 import {
   CallbackFields,
@@ -41,6 +42,7 @@ export function buildGraphqlSchema(): GraphQLSchema {
   return buildSchemaSync({
     resolvers: [
       AccessResolver,
+      AgentWorkerMutations,
       AuditResolver,
       CallbackFields,
       CallbackMutations,

@@ -140,16 +140,19 @@ interface VersionRow {
   readonly version: number;
   readonly definition: Record<string, unknown>;
   readonly input_schema: JsonSchema | null;
+  readonly output_schema: JsonSchema | null;
   readonly timeout_ms: number;
   readonly attempts_max: number;
 }
 
 const READ_CURRENT = `
-  select w.id, w.kind, w.name, v.version, v.definition, v.input_schema, v.timeout_ms, v.attempts_max
+  select w.id, w.kind, w.name, v.version, v.definition, v.input_schema, v.output_schema, v.timeout_ms,
+    v.attempts_max
   from workers w join worker_versions v on v.worker_id = w.id and v.version = w.current_version where w.id = $1`;
 
 const READ_VERSION = `
-  select w.id, w.kind, w.name, v.version, v.definition, v.input_schema, v.timeout_ms, v.attempts_max
+  select w.id, w.kind, w.name, v.version, v.definition, v.input_schema, v.output_schema, v.timeout_ms,
+    v.attempts_max
   from workers w join worker_versions v on v.worker_id = w.id where w.id = $1 and v.version = $2`;
 
 function versionKey(workerId: string, version: number): string {
@@ -164,6 +167,7 @@ function toEntry(row: VersionRow): Entry {
     version: row.version,
     definition: row.definition,
     inputSchema: row.input_schema,
+    outputSchema: row.output_schema,
     timeoutMs: row.timeout_ms,
     attemptsMax: row.attempts_max,
   };

@@ -155,8 +155,8 @@ function usesKeyword(schema: unknown, keywords: ReadonlySet<string>): boolean {
   return Object.entries(schema).some(([key, value]) => keywords.has(key) || usesKeyword(value, keywords));
 }
 
-/** PostgreSQL's jsonb refuses these. */
-function hasUnstorableText(value: unknown): boolean {
+/** Whether there is a text in a value that PostgreSQL's jsonb refuses: U+0000, half a surrogate pair. */
+export function hasUnstorableText(value: unknown): boolean {
   if (typeof value === 'string') return value.includes('\0') || !value.isWellFormed();
   if (typeof value !== 'object' || value === null) return false;
   return Object.entries(value).some(([key, member]) => hasUnstorableText(key) || hasUnstorableText(member));

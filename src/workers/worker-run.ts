@@ -13,6 +13,7 @@ export interface LoadedWorker {
   /** The kind's own settings. */
   readonly definition: Readonly<Record<string, unknown>>;
   readonly inputSchema: JsonSchema | null;
+  readonly outputSchema: JsonSchema | null;
   /** One attempt is aborted after this many milliseconds. */
   readonly timeoutMs: number;
   /** Attempts in all, the first one included. */
@@ -40,7 +41,7 @@ export interface WorkerRun {
   /**
    * Streams a piece of the text that this worker writes; empty pieces are nothing. It never waits. The text belongs to
    * the step that is open the longest; text outside of a step, and of a step that did not finish, is taken back when
-   * the execution is resumed.
+   * the execution is resumed, and a step's text when the step is started again.
    */
   readonly emitText: (delta: string) => void;
   /**

@@ -24,7 +24,7 @@ let gateway: GatewayProcess | undefined;
 
 beforeAll(async () => {
   // It warns at length of its own settings for development, which are right for a test.
-  jest.spyOn(console, 'warn').mockImplementation(() => undefined);
+  for (const method of ['info', 'warn'] as const) jest.spyOn(console, method).mockImplementation(() => undefined);
   testDatabase = await createTestDatabase();
   server = createServer((req, res) => answer(req, res));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

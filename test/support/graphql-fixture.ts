@@ -98,6 +98,7 @@ export async function openGraphqlFixture(
     },
     signatures: new SignatureDesk({ sql, keyring, clock, publicUrl: () => 'https://hooks.example' }),
     rateLimitDefaults,
+    mcpServers: new Set(['shop']),
     version: '1.2.3',
   });
   const schema = buildGraphqlSchema();

@@ -88,6 +88,7 @@ export async function openGraphqlProcess(options: GraphqlProcessOptions): Promis
       sendTestCall: () => Promise.reject(new Error('there is no ingress here')),
       signatures: new SignatureDesk({ sql: database.pool, keyring, clock: systemClock, publicUrl: () => publicUrl }),
       rateLimitDefaults: { globalPerMinute: 0, userPerMinute: 0, webhookPerMinute: 0 },
+      mcpServers: new Set(),
       version: '0.0.0-test',
     },
     authenticator,

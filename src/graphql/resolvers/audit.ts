@@ -43,6 +43,7 @@ export class AuditResolver {
     });
   }
 
+  @Authorized<Permission>('users:read')
   @FieldResolver(() => UserObject, { nullable: true, description: 'Whose credential it was.' })
   async user(
     @Root() { userId }: AuditEventObject,

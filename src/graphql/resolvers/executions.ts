@@ -14,7 +14,8 @@ import { ExecutionStatus } from '../types/enums.js';
 import { ExecutionConnection, ExecutionObject } from '../types/execution.js';
 import { ExecutionEventConnection, executionEventObject, ExecutionEventObject } from '../types/execution-event.js';
 import { ExecutionStepConnection, ExecutionStepObject } from '../types/execution-step.js';
-import { workerObject, WorkerObject } from '../types/worker.js';
+import { WorkerObject } from '../types/worker.js';
+import { workerObject } from '../types/worker-kinds.js';
 
 @Resolver()
 export class ExecutionQueries {

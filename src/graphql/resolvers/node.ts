@@ -10,7 +10,7 @@ import { ExecutionObject } from '../types/execution.js';
 import { NodeObject } from '../types/node.js';
 import { UserObject } from '../types/user.js';
 import { WebhookObject } from '../types/webhook.js';
-import { workerObject } from '../types/worker.js';
+import { workerObject } from '../types/worker-kinds.js';
 
 const IDS_MAX = 100;
 

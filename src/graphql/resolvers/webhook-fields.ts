@@ -10,7 +10,8 @@ import { CallConnection, CallObject } from '../types/call.js';
 import { CallStatisticsObject, StatisticsArgs, statisticsTime } from '../types/call-statistics.js';
 import { UserObject } from '../types/user.js';
 import { WebhookObject } from '../types/webhook.js';
-import { workerObject, WorkerObject } from '../types/worker.js';
+import { WorkerObject } from '../types/worker.js';
+import { workerObject } from '../types/worker-kinds.js';
 
 @Resolver(() => WebhookObject)
 export class WebhookFields {

@@ -12,7 +12,8 @@ import { ConnectionObject } from '../types/connection.js';
 import { WorkerKind } from '../types/enums.js';
 import { ExecutionConnection, ExecutionObject } from '../types/execution.js';
 import { WebhookObject } from '../types/webhook.js';
-import { HttpWorkerObject, WorkerConnection, workerObject, WorkerObject } from '../types/worker.js';
+import { HttpWorkerObject, WorkerConnection, WorkerObject } from '../types/worker.js';
+import { workerObject } from '../types/worker-kinds.js';
 
 @Resolver()
 export class WorkerQueries {

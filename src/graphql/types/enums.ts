@@ -9,6 +9,7 @@ import type { ExecutionStatus as ExecutionStatusName } from '../../executions/st
 import type { LimitScope as LimitScopeName } from '../../rate-limits/limit-scope.js';
 import type { SecretStatus as SecretStatusName } from '../../webhooks/diagnose/diagnosis.js';
 import type { AuthenticationMethod as AuthenticationMethodName } from '../../webhooks/webhook.entity.js';
+import type { AgentToolDefinition } from '../../workers/agent/agent-definition.js';
 import type { WorkerKind as WorkerKindName } from '../../workers/worker.entities.js';
 
 /** An enum's values, each with its description; the compiler sees that none is missing. */
@@ -142,3 +143,9 @@ export const SecretStatus = enumOf<SecretStatusName>(
     REVOKED: 'It was ended.',
   },
 );
+
+export const AgentToolKind = enumOf<AgentToolDefinition['kind']>('AgentToolKind', "What an agent's tool is.", {
+  MCP: 'Tools of an MCP server.',
+  HTTP: 'A request through a connection.',
+  WORKER: 'Another worker.',
+});

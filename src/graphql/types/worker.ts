@@ -144,11 +144,6 @@ export class HttpWorkerObject extends WorkerObject {
   description: "A worker that is a TypeScript function in the operator's folder; it can only be changed there.",
   implements: [NodeObject, WorkerObject],
 })
-class CodeWorkerObject extends WorkerObject {}
-
-/** The type of a worker's kind. */
-export function workerObject(view: WorkerView): WorkerObject {
-  return view.kind === 'HTTP' ? new HttpWorkerObject(view) : new CodeWorkerObject(view);
-}
+export class CodeWorkerObject extends WorkerObject {}
 
 export const WorkerConnection = connectionType<WorkerObject>('Worker', () => WorkerObject);

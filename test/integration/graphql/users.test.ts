@@ -6,15 +6,15 @@ import { type Answer, type GraphqlFixture, openGraphqlFixture } from '../../supp
 import { addToken, type GraphqlProcess, openGraphqlProcess, openKnownSocket } from '../../support/graphql-process.js';
 
 let fixture: GraphqlFixture;
-let process_: GraphqlProcess;
+let gateway: GraphqlProcess;
 
 beforeAll(async () => {
   fixture = await openGraphqlFixture();
-  process_ = await openGraphqlProcess({ databaseUrl: fixture.url });
+  gateway = await openGraphqlProcess({ databaseUrl: fixture.url });
 });
 
 afterAll(async () => {
-  await process_.close();
+  await gateway.close();
   await fixture.close();
 });
 
@@ -100,9 +100,9 @@ describe('a changed user', () => {
   it('with another role is known by it at once, over HTTP and on a socket', async () => {
     const { token, userId } = await addToken(fixture.database.pool, 'viewer');
     const audit = (): ReturnType<GraphqlProcess['post']> =>
-      process_.post('{ auditEvents { nodes { seq } } }', { token });
+      gateway.post('{ auditEvents { nodes { seq } } }', { token });
     expect((await audit()).errors?.[0]?.extensions.code).toBe('FORBIDDEN');
-    const socket = await openKnownSocket(process_.socketUrl, token);
+    const socket = await openKnownSocket(gateway.socketUrl, token);
     await update({ id: formatId('user', userId), role: 'ADMIN' });
     expect(await socket.closed).toMatchObject({ code: 4403 });
     expect((await audit()).errors).toBeUndefined();
@@ -119,9 +119,9 @@ describe('a changed user', () => {
 describe('a user who is shut out', () => {
   it('opens nothing any more, and their sockets close', async () => {
     const { token, userId } = await addToken(fixture.database.pool, 'viewer');
-    const viewer = (): ReturnType<GraphqlProcess['post']> => process_.post('{ viewer { id } }', { token });
+    const viewer = (): ReturnType<GraphqlProcess['post']> => gateway.post('{ viewer { id } }', { token });
     expect((await viewer()).errors).toBeUndefined();
-    const socket = await openKnownSocket(process_.socketUrl, token);
+    const socket = await openKnownSocket(gateway.socketUrl, token);
     await disable(formatId('user', userId));
     expect(await socket.closed).toMatchObject({ code: 4403 });
     expect((await viewer()).errors?.[0]?.extensions.code).toBe('UNAUTHENTICATED');
@@ -211,11 +211,11 @@ describe('an API token that ends', () => {
     const endsAt = new Date(Date.now() + 3_600_000);
     await fixture.database.pool.query('update api_tokens set expires_at = $2 where id = $1', [tokenId, endsAt]);
     const create = async (expiresAt?: Date): Promise<unknown> => {
-      const { data } = await process_.post(
+      const { data } = await gateway.post(
         'mutation ($e: DateTime) { createApiToken(input: { name: "child", expiresAt: $e }) { userErrors { code } } }',
         { token, variables: { e: expiresAt ?? null } },
       );
-      return (data?.['createApiToken'] as { userErrors: unknown }).userErrors;
+      return (data!['createApiToken'] as { userErrors: unknown }).userErrors;
     };
     expect(await create()).toEqual([{ code: 'OUTLIVES_YOURS' }]);
     expect(await create(new Date(endsAt.getTime() + 1))).toEqual([{ code: 'OUTLIVES_YOURS' }]);

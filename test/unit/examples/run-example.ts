@@ -23,6 +23,7 @@ export async function runExample(worker: CodeWorker, inputParams: unknown): Prom
       version: 1,
       definition: {},
       inputSchema: null,
+      outputSchema: null,
       timeoutMs: 1,
       attemptsMax: 1,
     },

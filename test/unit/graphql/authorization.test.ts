@@ -1,7 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
-import { type GraphQLObjectType, GraphQLSchema } from 'graphql';
+import { type GraphQLInterfaceType, type GraphQLObjectType, GraphQLSchema } from 'graphql';
 import { Authorized, Query, Resolver } from 'type-graphql';
-import { authChecker, undecidedRootFields } from '../../../src/graphql/authorization.js';
+import {
+  authChecker,
+  openCrossings,
+  READ_PERMISSIONS,
+  undecidedRootFields,
+} from '../../../src/graphql/authorization.js';
 import type { GraphqlContext } from '../../../src/graphql/context.js';
 import { buildGraphqlSchema } from '../../../src/graphql/schema.js';
 import { newUuidV7 } from '../../../src/lib/ids.js';
@@ -44,6 +49,21 @@ describe('authorization', () => {
     decorate('misspelt', Authorized('calls:raed') as MethodDecorator);
     expect(undecidedRootFields()).toEqual(['Query.open', 'Query.misspelt']);
     expect(undecidedRootFields(new Set(['Query.open']))).toEqual(['Query.misspelt']);
+  });
+
+  it('is asked for wherever a field leads from one thing to another', () => {
+    expect(openCrossings(schema)).toEqual([]);
+  });
+
+  it('finds a field that leads on without asking', () => {
+    const stricter = { ...READ_PERMISSIONS, WebhookSecret: 'webhooks:reveal-secret' } as const;
+    expect(openCrossings(schema, stricter)).toEqual(['Webhook.secrets']);
+  });
+
+  it('is known for reading every thing that has an id of its own', () => {
+    const nodes = schema.getPossibleTypes(schema.getType('Node') as GraphQLInterfaceType).map(({ name }) => name);
+    expect(nodes.length).toBeGreaterThan(4);
+    expect(nodes.filter((name) => !Object.hasOwn(READ_PERMISSIONS, name))).toEqual([]);
   });
 
   it('asks for every permission, and at least for somebody', () => {

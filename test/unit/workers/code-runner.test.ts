@@ -44,6 +44,7 @@ async function attempt(given: Given): Promise<WorkerOutput> {
     version: 1,
     definition: {},
     inputSchema: null,
+    outputSchema: null,
     timeoutMs: 1_000,
     attemptsMax: 3,
   };
@@ -166,6 +167,7 @@ describe('CodeWorkerRunner', () => {
       version: 1,
       definition: {},
       inputSchema: null,
+      outputSchema: null,
       timeoutMs: 1,
       attemptsMax: 1,
     } as const;

@@ -1,0 +1,16 @@
+import type { WorkerView } from '../../workers/read-workers.js';
+import { AgentWorkerObject } from './agent-worker.js';
+import { CodeWorkerObject, HttpWorkerObject, type WorkerObject } from './worker.js';
+
+/** A worker as the type of its kind. */
+export function workerObject(view: WorkerView): WorkerObject {
+  switch (view.kind) {
+    case 'AGENT':
+      return new AgentWorkerObject(view);
+    case 'HTTP':
+      return new HttpWorkerObject(view);
+    case 'CODE':
+    case 'WORKFLOW':
+      return new CodeWorkerObject(view);
+  }
+}
