@@ -75,6 +75,7 @@ const SETTINGS = z.object({
   OUTBOUND_ALLOWED_CIDRS: list.default([]),
   GRAPHQL_INTROSPECTION: flag.optional(),
   BODY_BYTES_MAX: wholeNumber(1, 104_857_600).default(1_048_576),
+  BODY_BYTES_CEILING: wholeNumber(1, 104_857_600).default(26_214_400),
   SYNC_TIMEOUT_MS: wholeNumber(1, 300_000).default(25_000),
   PREFER_WAIT_MS_MAX: wholeNumber(0, 300_000).default(60_000),
   RESULT_WAITERS_MAX: wholeNumber(0, 1_000_000).default(1_000),
@@ -156,7 +157,10 @@ export interface Config {
   /** CIDRs that outbound requests may reach although they are not global. */
   readonly outboundAllowedCidrs: readonly string[];
   readonly graphqlIntrospection: boolean;
+  /** The largest body of a call, in bytes, when its webhook does not say. */
   readonly bodyBytesMax: number;
+  /** The most that a webhook can ask for. */
+  readonly bodyBytesCeiling: number;
   /** How long a sync call waits, in milliseconds, when its webhook does not say. */
   readonly syncTimeoutMs: number;
   /** The longest that `Prefer: wait=N` can make a request wait, in milliseconds. */
@@ -219,6 +223,7 @@ export function readConfig(environment: NodeJS.ProcessEnv, workingDir: string = 
     outboundAllowedCidrs: settings.OUTBOUND_ALLOWED_CIDRS,
     graphqlIntrospection: settings.GRAPHQL_INTROSPECTION ?? !production,
     bodyBytesMax: settings.BODY_BYTES_MAX,
+    bodyBytesCeiling: Math.max(settings.BODY_BYTES_CEILING, settings.BODY_BYTES_MAX),
     syncTimeoutMs: settings.SYNC_TIMEOUT_MS,
     preferWaitMsMax: settings.PREFER_WAIT_MS_MAX,
     resultWaitersMax: settings.RESULT_WAITERS_MAX,

@@ -7,6 +7,7 @@ export const ERROR_CODES = {
   MALFORMED_WEBHOOK_ID: 'A webhook id is "wh_" and 26 characters of base32.',
   WEBHOOK_NOT_FOUND: 'There is no such webhook.',
   AUTHENTICATION_FAILED: 'The request could not be authenticated for this webhook.',
+  ADDRESS_NOT_ALLOWED: 'This webhook takes no calls from this address.',
   WEBHOOK_INACTIVE: 'This webhook is not active.',
   HTTPS_REQUIRED: 'Send this request over HTTPS. Treat a secret that was sent in the clear as leaked.',
   METHOD_NOT_ALLOWED: 'This method is not allowed here.',

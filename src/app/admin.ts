@@ -40,6 +40,7 @@ export function buildAdmin(stack: AsyncDisposableStack, parts: Parts, options: B
       signatures: new SignatureDesk({ sql: pool, keyring, clock, publicUrl: options.publicUrl }),
       rateLimitDefaults: config.rateLimits,
       mcpServers: parts.mcp.names,
+      bodyBytesCeiling: config.bodyBytesCeiling,
       version: config.version,
     },
     authenticator,

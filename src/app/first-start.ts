@@ -24,7 +24,8 @@ export async function createExampleWebhook(
   ownerId: string,
   publicUrl: string,
 ): Promise<string | undefined> {
-  const created = await createWebhook(parts, systemPrincipal(ownerId, 'startup'), {
+  const deps = { ...parts, bodyBytesCeiling: parts.config.bodyBytesCeiling };
+  const created = await createWebhook(deps, systemPrincipal(ownerId, 'startup'), {
     name: 'Example',
     description: EXAMPLE_DESCRIPTION,
     workerIds: [EXAMPLE_WORKER],

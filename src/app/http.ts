@@ -4,6 +4,7 @@ import { retentionHorizonMs } from '../db/partitions.js';
 import { createHttp } from '../http/http.js';
 import type { HttpServer } from '../http/server.js';
 import type { LinkSigner } from '../http/signed-link.js';
+import { bodyLimit } from '../webhooks/rules/body-limit.js';
 import { verifyReader } from '../webhooks/verify-reader.js';
 import type { Admin } from './admin.js';
 import type { Ingress } from './ingress.js';
@@ -23,6 +24,7 @@ export interface BuildHttpOptions {
 export function buildHttp(parts: Parts, { ingress, admin, links, metrics, draining }: BuildHttpOptions): HttpServer {
   const { config, log, clock, database, hub, listener, authenticator } = parts;
   const { webhooks, accept } = ingress;
+  const { bodyBytesMax, bodyBytesCeiling } = config;
   const readiness = async (): Promise<readonly string[]> => {
     if (draining()) return ['The process is stopping.'];
     const pending = await pendingMigrations(database);
@@ -34,18 +36,23 @@ export function buildHttp(parts: Parts, { ingress, admin, links, metrics, draini
   return createHttp({
     trustedProxies: config.trustedProxies,
     allowInsecureLoopback: !config.production,
-    bodyBytesMax: config.bodyBytesMax,
+    bodyBytesMax,
     links,
     authenticate: (presented) => authenticator.authenticate(presented),
     operations: { readiness, registry: metrics },
-    ingress: config.roles.has('ingress') ? { acceptCall: (incoming) => accept.accept(incoming) } : undefined,
+    ingress: config.roles.has('ingress')
+      ? {
+          acceptCall: (incoming) => accept.accept(incoming),
+          bodyLimit: bodyLimit({ webhooks, bodyBytesMax, bodyBytesCeiling }),
+        }
+      : undefined,
     results: {
       sql: database.pool,
       hub,
       preferWaitMsMax: config.preferWaitMsMax,
       waitersMax: config.resultWaitersMax,
       retentionHorizonMs: () => retentionHorizonMs(clock.nowMs(), config.retentionDays),
-      verifyWebhookCredential: (webhookId, rawHeaders) => verifyReader({ webhooks, clock }, webhookId, rawHeaders),
+      verifyWebhookCredential: (webhookId, request) => verifyReader({ webhooks, clock }, webhookId, request),
     },
     admin: admin?.routes,
     clock,

@@ -7,12 +7,14 @@ export const CALL_OUTCOMES = [
   'SUCCEEDED',
   'FAILED',
   'REJECTED_AUTHENTICATION',
+  'REJECTED_ADDRESS',
   'REJECTED_INACTIVE',
   'REJECTED_MALFORMED',
   'REJECTED_INPUT',
   'RATE_LIMITED',
   'DUPLICATE',
   'HANDSHAKE',
+  'IGNORED',
 ] as const;
 export type CallOutcome = (typeof CALL_OUTCOMES)[number];
 

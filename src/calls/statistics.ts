@@ -35,7 +35,7 @@ export interface StatisticsBucket {
 }
 
 export interface CallStatistics {
-  /** Accepted, repeated and rejected calls, and handshakes. */
+  /** Accepted, repeated, ignored and rejected calls, and handshakes. */
   readonly total: number;
   readonly succeeded: number;
   readonly failed: number;
@@ -181,7 +181,7 @@ function intervalStarts(from: Date, to: Date, intervalMs: number): number[] {
 }
 
 /**
- * Adds up counters. Every call counts once as accepted, a duplicate, a handshake or rejected, and an accepted one once
+ * Adds up counters. Every call counts once as accepted, a duplicate, a handshake, ignored or rejected, and an accepted one once
  * more when it ends.
  */
 class Tally {
@@ -209,7 +209,7 @@ class Tally {
 
   counts(): Pick<StatisticsBucket, 'total' | 'succeeded' | 'failed' | 'rejected'> {
     const [accepted, succeeded, failed] = [this.#of('ACCEPTED'), this.#of('SUCCEEDED'), this.#of('FAILED')];
-    const others = this.#of('DUPLICATE') + this.#of('HANDSHAKE');
+    const others = this.#of('DUPLICATE') + this.#of('HANDSHAKE') + this.#of('IGNORED');
     let rejected = -accepted - succeeded - failed - others;
     for (const calls of this.#calls.values()) rejected += calls;
     return { total: accepted + rejected + others, succeeded, failed, rejected };

@@ -36,6 +36,8 @@ export interface GraphqlServices {
   };
   /** The names of the operator's MCP servers. */
   readonly mcpServers: ReadonlySet<string>;
+  /** The largest body that a webhook may ask for, in bytes. */
+  readonly bodyBytesCeiling: number;
   readonly version: string;
 }
 

@@ -4,8 +4,9 @@ import type { Sql } from '../db/database.js';
 import type { EventHub } from '../events/event-hub.js';
 import type { Clock } from '../lib/clock.js';
 import type { Logger } from '../lib/logger.js';
-import { declaredLength } from '../lib/read-body.js';
+import { declaredLength, UploadRoom } from '../lib/read-body.js';
 import type { AcceptOutcome, IncomingCall } from '../webhooks/accept-outcome.js';
+import type { BodyLimit } from '../webhooks/rules/body-limit.js';
 import { koaHandler } from './app.js';
 import { refuseUpload, sendAnswer } from './answer.js';
 import { ingressHandler } from './ingress.js';
@@ -35,13 +36,19 @@ export interface HttpOptions {
   readonly authenticate: Authenticate;
   readonly operations: OperationsOptions;
   /** The role `ingress`: POST /api/v1/webhooks/{id}. */
-  readonly ingress?: { readonly acceptCall: (incoming: IncomingCall) => Promise<AcceptOutcome> } | undefined;
+  readonly ingress?: IngressRouteOptions | undefined;
   /** The result routes. */
   readonly results?: ResultRoutesOptions | undefined;
   /** The role `admin`: GraphQL and signing in. */
   readonly admin?: AdminOptions | undefined;
   readonly clock: Clock;
   readonly log: Logger;
+}
+
+export interface IngressRouteOptions {
+  readonly acceptCall: (incoming: IncomingCall) => Promise<AcceptOutcome>;
+  /** Webhooks' own limits; without it all have `bodyBytesMax`. */
+  readonly bodyLimit?: BodyLimit | undefined;
 }
 
 export interface ResultRoutesOptions extends Pick<ResultAccessOptions, 'verifyWebhookCredential'> {
@@ -63,6 +70,9 @@ export interface AdminOptions {
   readonly upgrade: (req: IncomingMessage, socket: Duplex, head: Buffer, facts: RequestFacts) => void;
   readonly signIn: Omit<SignInOptions, 'authenticate'>;
 }
+
+/** What large bodies that are on their way may hold together, in bytes. */
+const UPLOAD_BYTES_MAX = 256 * 1_048_576;
 
 /** Puts the HTTP side of a process together; nothing listens before `listen`. */
 export function createHttp(options: HttpOptions): HttpServer {
@@ -87,6 +97,8 @@ export function createHttp(options: HttpOptions): HttpServer {
     clock,
     log,
   });
+  // Callers that wait to be asked for their body by the route.
+  const unasked = new WeakSet<IncomingMessage>();
   const ingress =
     options.ingress === undefined
       ? undefined
@@ -94,7 +106,13 @@ export function createHttp(options: HttpOptions): HttpServer {
           acceptCall: options.ingress.acceptCall,
           signLink: (path) => links.sign(path),
           meter: metrics.meter('/api/v1/webhooks/:id'),
+          bodyLimit: options.ingress.bodyLimit ?? (() => bodyBytesMax),
+          uploadRoom: new UploadRoom(UPLOAD_BYTES_MAX),
           bodyBytesMax,
+          waitsToBeAsked: (req) => unasked.has(req),
+          letSend: (req, res) => {
+            if (unasked.delete(req)) res.writeContinue();
+          },
           isAllowed,
           clock,
           log,
@@ -115,12 +133,19 @@ export function createHttp(options: HttpOptions): HttpServer {
 
   const server = createHttpServer({
     handle,
-    refuseContinue: (req, res) => {
-      if ((declaredLength(req) ?? 0) <= bodyBytesMax) return false;
+    askForBody: (req, res) => {
+      if (ingress !== undefined && normalizeTarget(req) && webhookIdIn(req.url!) !== undefined) {
+        unasked.add(req); // a webhook's own limit is asked for first
+        return true;
+      }
+      if ((declaredLength(req) ?? 0) <= bodyBytesMax) {
+        res.writeContinue();
+        return true;
+      }
       const { requestId } = readFacts(req);
       res.shouldKeepAlive = false;
       sendAnswer(res, problemAnswer({ code: 'PAYLOAD_TOO_LARGE', requestId }), requestId);
-      return true;
+      return false;
     },
     ...(admin !== undefined && {
       upgrade: (req: IncomingMessage, socket: Duplex, head: Buffer): void => {

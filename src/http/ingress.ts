@@ -1,8 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock } from '../lib/clock.js';
 import type { Logger } from '../lib/logger.js';
-import { declaredLength, readBody } from '../lib/read-body.js';
+import { declaredLength, readBody, type UploadRoom } from '../lib/read-body.js';
 import type { AcceptOutcome, IncomingCall } from '../webhooks/accept-outcome.js';
+import type { BodyLimit } from '../webhooks/rules/body-limit.js';
 import { refuseUpload, sendAnswer, type HttpAnswer } from './answer.js';
 import type { RouteMeter } from './metrics.js';
 import { answerOutcome, refusal } from './outcome-response.js';
@@ -10,7 +11,13 @@ import type { RequestFacts } from './request-facts.js';
 
 export interface IngressOptions {
   readonly acceptCall: (incoming: IncomingCall) => Promise<AcceptOutcome>;
+  /** The usual limit, in bytes, and that of each webhook. */
   readonly bodyBytesMax: number;
+  readonly bodyLimit: BodyLimit;
+  readonly uploadRoom: UploadRoom;
+  /** Whether a caller waits to be asked for its body (`Expect: 100-continue`), and what asks it. */
+  readonly waitsToBeAsked: (req: IncomingMessage) => boolean;
+  readonly letSend: (req: IncomingMessage, res: ServerResponse) => void;
   readonly signLink: (path: string) => string;
   /** Whether a request may come in the clear ({@link insecureRule}). */
   readonly isAllowed: (facts: RequestFacts) => boolean;
@@ -58,7 +65,7 @@ async function handle(
   facts: RequestFacts,
 ): Promise<number> {
   const { requestId, sourceIp } = facts;
-  const { clock, bodyBytesMax } = options;
+  const { clock, bodyLimit } = options;
   const refuse = (answer: HttpAnswer): number => {
     refuseUpload(req, res, answer, requestId);
     return answer.status;
@@ -68,11 +75,18 @@ async function handle(
   if (method !== 'POST' && !isHandshakeGet(req))
     return refuse(refusal('METHOD_NOT_ALLOWED', context, { headers: ['Allow', 'POST'] }));
   if (!options.isAllowed(facts)) return refuse(refusal('HTTPS_REQUIRED', context));
-  if ((declaredLength(req) ?? 0) > bodyBytesMax) return refuse(tooLarge(context, bodyBytesMax));
-
-  const body = await readBody(req, bodyBytesMax);
+  const limit = bodyLimit(webhookId);
+  const declared = declaredLength(req) ?? 0;
+  const mustKnow = declared > options.bodyBytesMax || options.waitsToBeAsked(req);
+  let bytesMax = typeof limit === 'number' ? limit : mustKnow ? await limit : options.bodyBytesMax;
+  const bytesMaxLater = typeof limit === 'number' || mustKnow ? undefined : limit;
+  if (declared > bytesMax) bytesMax = await bodyLimit(webhookId, true);
+  if (declared > bytesMax) return refuse(tooLarge(context, bytesMax));
+  options.letSend(req, res);
+  const body = await readBody(req, bytesMax, { room: options.uploadRoom, bytesMaxLater });
   if (body === 'aborted') return CLIENT_CLOSED_REQUEST;
-  if (body === 'too-large') return refuse(tooLarge(context, bodyBytesMax));
+  if (body === 'too-large') return refuse(tooLarge(context, await (bytesMaxLater ?? bytesMax)));
+  if (body === 'no-room') return refuse(refusal('OVERLOADED', context, { headers: ['Retry-After', '1'] }));
 
   const outcome = await options.acceptCall({
     webhookId,
@@ -98,6 +112,6 @@ function isHandshakeGet({ method, url }: IncomingMessage): boolean {
   return method === 'GET' && url!.includes('hub.mode=');
 }
 
-function tooLarge(context: Parameters<typeof refusal>[1], bodyBytesMax: number): HttpAnswer {
-  return refusal('PAYLOAD_TOO_LARGE', context, { detail: `The body is larger than ${bodyBytesMax} bytes.` });
+function tooLarge(context: Parameters<typeof refusal>[1], bytesMax: number): HttpAnswer {
+  return refusal('PAYLOAD_TOO_LARGE', context, { detail: `The body is larger than ${bytesMax} bytes.` });
 }

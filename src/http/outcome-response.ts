@@ -43,6 +43,8 @@ export function answerOutcome(outcome: AcceptOutcome, context: AnswerContext): H
       return refusal('WEBHOOK_NOT_FOUND', context);
     case 'unauthenticated':
       return refusal('AUTHENTICATION_FAILED', context, { headers: ['WWW-Authenticate', CHALLENGE] });
+    case 'address-not-allowed':
+      return refusal('ADDRESS_NOT_ALLOWED', context);
     case 'inactive':
       return refusal('WEBHOOK_INACTIVE', context);
     case 'rate-limited':
@@ -51,6 +53,8 @@ export function answerOutcome(outcome: AcceptOutcome, context: AnswerContext): H
       return refusal('UNSUPPORTED_MEDIA_TYPE', context, { detail: outcome.detail });
     case 'malformed-body':
       return refusal('MALFORMED_BODY', context, { detail: outcome.detail });
+    case 'ignored':
+      return answerIgnored(outcome, context);
     case 'invalid-input': {
       const errors = outcome.faults.map(({ workerId, pointer, message }) => ({
         workerId,
@@ -123,6 +127,15 @@ function answerAccepted(call: AcceptedCall, context: AnswerContext): HttpAnswer 
   };
 }
 
+/** A success as far as its sender is concerned: it should neither try again nor give up the webhook. */
+function answerIgnored(ignored: Pick<AcceptedCall, 'webhookId' | 'executionMode'>, context: AnswerContext): HttpAnswer {
+  return {
+    status: 200,
+    headers: ['Content-Type', 'application/json', 'Cache-Control', 'no-store'],
+    body: `${opening(true, ignored, context)},"results":[],"ignored":true}`,
+  };
+}
+
 function answerCompleted(call: AcceptedCall, executions: readonly ExecutionView[], context: AnswerContext): HttpAnswer {
   const failed = executions.filter((execution) => execution.status !== 'SUCCEEDED').length;
   const results = executions.map(resultText).join(',');
@@ -159,7 +172,11 @@ function ownHeaders({ preferenceApplied, isRepeat }: AcceptedCall): readonly str
 
 const NO_HEADERS: readonly string[] = [];
 
-function opening(success: boolean, { webhookId, executionMode }: AcceptedCall, { nowMs }: AnswerContext): string {
+function opening(
+  success: boolean,
+  { webhookId, executionMode }: Pick<AcceptedCall, 'webhookId' | 'executionMode'>,
+  { nowMs }: AnswerContext,
+): string {
   return resultsOpening({ success, webhookId, executionMode, timestampMs: nowMs });
 }
 

@@ -2,6 +2,7 @@ import type { PresentedCredentials } from '../access/authenticate.js';
 import { requirePermission } from '../access/permissions.js';
 import type { Principal } from '../access/principal.js';
 import { AppError } from '../errors.js';
+import type { ReadingRequest } from '../webhooks/verify-reader.js';
 import type { LinkSigner } from './signed-link.js';
 import type { HttpContext } from './state.js';
 
@@ -12,12 +13,12 @@ export interface ResultAccessOptions {
   readonly links: LinkSigner;
   readonly authenticate: Authenticate;
   /**
-   * Whether the headers carry the webhook's own secret, by one of the methods that send the secret itself. A signature
-   * does not count: there is no body to sign.
+   * Whether a request carries the webhook's own secret, by one of the methods that send the secret itself, and comes
+   * from where its calls may come. A signature does not count: there is no body to sign.
    *
    * @param webhookId a UUID.
    */
-  readonly verifyWebhookCredential: (webhookId: string, rawHeaders: readonly string[]) => Promise<boolean>;
+  readonly verifyWebhookCredential: (webhookId: string, request: ReadingRequest) => Promise<boolean>;
 }
 
 /** Whether the caller may read something that belongs to a webhook (a UUID). */
@@ -42,5 +43,6 @@ export async function mayRead(options: ResultAccessOptions, ctx: HttpContext, pa
     requirePermission(principal, 'executions:read');
     return () => Promise.resolve(true);
   }
-  return (webhookId) => options.verifyWebhookCredential(webhookId, ctx.req.rawHeaders);
+  const { rawHeaders } = ctx.req;
+  return (webhookId) => options.verifyWebhookCredential(webhookId, { ...ctx.state, rawHeaders });
 }

@@ -28,8 +28,12 @@ export type UpgradeHandler = (req: IncomingMessage, socket: Duplex, head: Buffer
 
 export interface HttpServerOptions {
   readonly handle: RequestListener;
-  /** Answers a request that announces a body larger than the server takes, before it is sent (`Expect: 100-continue`). */
-  readonly refuseContinue: (req: IncomingMessage, res: ServerResponse) => boolean;
+  /**
+   * Asks a caller for its body that waits to be asked (`Expect: 100-continue`), or leaves that to the handler.
+   *
+   * @returns false when it answered instead: the body that is announced is too large.
+   */
+  readonly askForBody: (req: IncomingMessage, res: ServerResponse) => boolean;
   /** Takes WebSocket handshakes on /graphql. Without it, and on other paths, they are ordinary requests. */
   readonly upgrade?: UpgradeHandler | undefined;
   readonly timeouts?: Partial<HttpTimeouts>;
@@ -74,9 +78,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   };
   server.on('request', handle);
   server.on('checkContinue', (req, res) => {
-    if (options.refuseContinue(req, res)) return;
-    res.writeContinue();
-    handle(req, res);
+    if (options.askForBody(req, res)) handle(req, res);
   });
   // An expectation that nobody knows may be ignored (RFC 9110, 10.1.1); Node would answer 417 in its own form.
   server.on('checkExpectation', handle);

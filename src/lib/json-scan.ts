@@ -11,17 +11,17 @@ const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 
 /**
- * Checks that bytes are a JSON object a webhook may store: valid UTF-8 without a byte order mark, an object, nested
+ * Checks that bytes are JSON a webhook may store: valid UTF-8 without a byte order mark, an object, nested
  * at most {@link JSON_DEPTH_MAX} deep, and well-formed. The depth is found by a scan before parsing. Numbers that lose
  * precision, `\u0000`, lone surrogates and odd keys are fine: the bytes are stored, not the parsed value.
  *
- * @param arrays whether an array will do, too.
+ * @param shape what the outermost value may be.
  * @returns the parsed value and the text, or what is wrong.
  */
-export function scanJsonObject(
+export function scanJson(
   bytes: Uint8Array,
-  arrays = false,
-): { readonly value: object; readonly text: string } | JsonFault {
+  shape: 'objects' | 'objects and arrays' | 'any' = 'objects',
+): { readonly value: unknown; readonly text: string } | JsonFault {
   if (bytes.length === 0) return { fault: 'empty' };
   if (bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf) return { fault: 'byte-order-mark' };
   if (depthOf(bytes) > JSON_DEPTH_MAX) return { fault: 'too-deep' };
@@ -37,8 +37,9 @@ export function scanJsonObject(
   } catch (error) {
     return { fault: 'syntax', detail: syntaxDetail(error) };
   }
-  if (typeof value !== 'object' || value === null || (Array.isArray(value) && !arrays))
-    return { fault: 'not-an-object' };
+  if (shape === 'any') return { value, text };
+  if (typeof value !== 'object' || value === null) return { fault: 'not-an-object' };
+  if (Array.isArray(value) && shape === 'objects') return { fault: 'not-an-object' };
   return { value, text };
 }
 

@@ -11,9 +11,10 @@ import type { SecretUsage } from '../secrets/secret-usage.js';
 import type { InputFault } from '../workers/worker-run.js';
 import type { AcceptedCall, AcceptOutcome, IncomingCall } from './accept-outcome.js';
 import { readIdempotencyKey } from './idempotency-key.js';
-import { parseBody } from './parse-body.js';
+import { type AcceptedForms, parseBody } from './parse-body.js';
 import { type AnswerPlan, planAnswer } from './plan-answer.js';
 import { noteRejected, type Refusal, REJECTION_CODES } from './note-rejected.js';
+import { barredBy } from './rules/barred-by.js';
 import { recordedHeaders } from './verify/incoming-headers.js';
 import { answerHandshake } from './verify/provider/handshake.js';
 import { tokenHeaderOf } from './verify/provider/providers.js';
@@ -60,6 +61,9 @@ const REFUSE_BY_MS_MAX = 1_000;
 /** A webhook that changes while a call is on its way is looked up again this often before the call is refused. */
 const STALE_RETRIES_MAX = 3;
 
+/** Of a credential that came from where none may come. */
+const NOT_LOOKED_AT: Verification = { verified: false, reason: 'the credential was not looked at' };
+
 /** The ingress's use case: one POST in, one outcome out. Never throws for anything that a caller can send. */
 export class AcceptCall {
   readonly #options: AcceptCallOptions;
@@ -103,7 +107,8 @@ export class AcceptCall {
     const receivedAtMs = clock.nowMs();
     const { provider } = webhook.authentication;
     if (incoming.method === 'GET' && provider?.handshake !== 'meta-subscribe') return { type: 'method-not-allowed' };
-    const verification = this.#verify(webhook, incoming, receivedAtMs);
+    const barred = known === undefined || incoming.isTest ? undefined : barredBy(webhook, incoming);
+    const verification = barred ? NOT_LOOKED_AT : this.#verify(webhook, incoming, receivedAtMs);
     // A change is heard of a moment after its commit: what it has just let in must not be refused in that moment.
     const refused = known === undefined || !verification.verified || !webhook.active;
     if (refused && webhooks.isOlderThan(webhookId, REFUSE_BY_MS_MAX)) return 'stale';
@@ -114,6 +119,7 @@ export class AcceptCall {
       noteRejected(this.#options.rejectedCalls, webhook, incoming, { code, ...refusal });
       return outcome;
     };
+    if (barred !== undefined) return reject(barred.outcome, barred.refusal);
     const handshake = this.#answerHandshake(webhook, incoming, verification, receivedAtMs);
     if (handshake !== undefined) return handshake;
     if (!verification.verified || incoming.method === 'GET') {
@@ -140,11 +146,15 @@ export class AcceptCall {
       const reason = `the ${refusal.policy} limit of ${refusal.perMinute} calls a minute is exhausted`;
       return reject({ type: 'rate-limited', webhookId, refusal }, { outcome: 'RATE_LIMITED', httpStatus: 429, reason });
     }
-    const parsed = parseBody(incoming.rawHeaders, incoming.body, provider);
+    const parsed = parseBody(incoming.rawHeaders, incoming.body, acceptedForms(webhook));
     if ('fault' in parsed) {
       const { fault: type, detail } = parsed;
       const httpStatus = type === 'malformed-body' ? 400 : 415;
       return reject({ type, webhookId, detail }, { outcome: 'REJECTED_MALFORMED', httpStatus, reason: detail });
+    }
+    if (!this.#passesFilter(webhook, incoming, parsed.inputParams)) {
+      const refusal: Refusal = { outcome: 'IGNORED', httpStatus: 200, reason: 'the filter does not take it' };
+      return reject({ type: 'ignored', webhookId, executionMode: webhook.executionMode }, refusal);
     }
     const faults = await this.#options.validateInput(webhook.workerIds, parsed.inputParams);
     if (faults.length > 0) {
@@ -196,6 +206,14 @@ export class AcceptCall {
     const { method, target, rawHeaders, body } = incoming;
     const request = { method, target, rawHeaders, body, publicUrl: this.#options.publicUrl() };
     return this.#options.explain(id, request, receivedAtMs);
+  }
+
+  #passesFilter(webhook: IngressWebhook, { rawHeaders }: IncomingCall, input: unknown): boolean {
+    const { filter } = webhook.rules;
+    if (filter === undefined) return true;
+    return filter.passes({ input, rawHeaders, secretHeader: secretHeaderOf(webhook) }, (reason) =>
+      this.#options.log.warn({ webhookId: webhook.id, reason }, 'a filter failed, so calls pass it'),
+    );
   }
 
   #answerHandshake(
@@ -266,6 +284,18 @@ export class AcceptCall {
   }
 }
 
+function acceptedForms({ authentication, rules }: IngressWebhook): AcceptedForms | undefined {
+  const { provider } = authentication;
+  return rules.acceptAnyJson ? { ...provider, acceptAnyJson: true } : provider;
+}
+
+/** The header that carries the webhook's secret itself, in lower case; a signature is none. */
+function secretHeaderOf({ authentication }: IngressWebhook): string | undefined {
+  const { headerName, method, provider } = authentication;
+  if (provider !== undefined) return tokenHeaderOf(provider);
+  return method === 'HMAC_SIGNATURE' ? undefined : headerName;
+}
+
 function callToStore(
   webhook: IngressWebhook,
   incoming: IncomingCall,
@@ -273,9 +303,6 @@ function callToStore(
   { executionMode }: AnswerPlan,
   idempotency: IdempotencyKey | undefined,
 ): CallToStore {
-  const { headerName, method, provider } = webhook.authentication;
-  const sentSecret = method === 'HMAC_SIGNATURE' ? undefined : headerName;
-  const secretHeader = provider === undefined ? sentSecret : tokenHeaderOf(provider);
   return {
     callId: newUuidV7(receivedAtMs),
     webhookId: webhook.id,
@@ -285,7 +312,7 @@ function callToStore(
     dispatch: webhook.dispatch,
     isTest: incoming.isTest,
     sourceIp: incoming.sourceIp,
-    headersJson: JSON.stringify(recordedHeaders(incoming.rawHeaders, secretHeader)),
+    headersJson: JSON.stringify(recordedHeaders(incoming.rawHeaders, secretHeaderOf(webhook))),
     body: incoming.body,
     executions: webhook.workerIds.map((workerId) => ({ executionId: newUuidV7(receivedAtMs), workerId })),
     idempotency,

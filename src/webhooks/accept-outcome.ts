@@ -2,6 +2,7 @@ import type { ExecutionView } from '../executions/execution-view.js';
 import type { ExecutionMode } from '../calls/call-modes.js';
 import type { LimitRefusal } from '../rate-limits/limiter.js';
 import type { InputFault } from '../workers/worker-run.js';
+import type { ClientCertificate } from './rules/client-certificate.js';
 import type { HandshakeAnswer } from './verify/provider/handshake.js';
 
 /** A request as the transport hands it over: raw bytes, raw headers. */
@@ -17,6 +18,9 @@ export interface IncomingCall {
   readonly body: Buffer;
   /** The caller's address, after trusted proxies. */
   readonly sourceIp: string;
+  /** Finds the caller's verified client certificate; reading one takes time, and few webhooks ask for it. */
+  readonly clientCertificate?: (() => ClientCertificate | undefined) | undefined;
+  /** A test of the admin API: it comes over no connection, so it has no address and no certificate to check. */
   readonly isTest: boolean;
 }
 
@@ -53,10 +57,14 @@ export type AcceptOutcome =
   | { readonly type: 'malformed-id' }
   | { readonly type: 'not-found' }
   | { readonly type: 'unauthenticated'; readonly webhookId: string }
+  /** The caller's address is not one of the webhook's; its credential was not looked at. */
+  | { readonly type: 'address-not-allowed'; readonly webhookId: string }
   | { readonly type: 'inactive'; readonly webhookId: string }
   | { readonly type: 'rate-limited'; readonly webhookId: string; readonly refusal: LimitRefusal }
   | { readonly type: 'unsupported-media-type'; readonly webhookId: string; readonly detail: string }
   | { readonly type: 'malformed-body'; readonly webhookId: string; readonly detail: string }
+  /** The webhook's filter does not take it: nothing was started, and its sender need not know. */
+  | { readonly type: 'ignored'; readonly webhookId: string; readonly executionMode: ExecutionMode }
   | { readonly type: 'invalid-input'; readonly webhookId: string; readonly faults: readonly InputFault[] }
   /** The Idempotency-Key header is not one. */
   | { readonly type: 'malformed-idempotency-key'; readonly webhookId: string }

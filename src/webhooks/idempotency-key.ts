@@ -22,7 +22,7 @@ export interface KeyedCall {
   /** JSON. */
   readonly body: Buffer;
   /** The body, parsed. */
-  readonly inputParams: object;
+  readonly inputParams: unknown;
   /** When the webhook does not say. */
   readonly windowMs: number;
 }
@@ -58,7 +58,7 @@ function parseKey(value: string): string | undefined {
 }
 
 /** A text that is not empty, or a number; anything else is no id. */
-function idAt(body: Buffer, inputParams: object, pointer: string): string | undefined {
+function idAt(body: Buffer, inputParams: unknown, pointer: string): string | undefined {
   const tokens = parseJsonPointer(pointer) ?? [];
   const value = valueAt(inputParams, tokens);
   if (typeof value === 'string') return value === '' ? undefined : value;

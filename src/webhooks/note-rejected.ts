@@ -6,7 +6,7 @@ import { recordedHeaders, unprovenHeaders } from './verify/incoming-headers.js';
 import type { IngressWebhook } from './webhook-cache.js';
 
 /** A handshake can come unsigned, and what it carries is for its answer only. */
-const BODILESS: ReadonlySet<CallOutcome> = new Set(['REJECTED_AUTHENTICATION', 'HANDSHAKE']);
+const BODILESS: ReadonlySet<CallOutcome> = new Set(['REJECTED_AUTHENTICATION', 'REJECTED_ADDRESS', 'HANDSHAKE']);
 
 /** Why a call was turned away, for the webhook's owner. */
 export interface Refusal {
@@ -23,6 +23,7 @@ export interface Refusal {
 /** What a rejected call is recorded with, as its caller was told. */
 export const REJECTION_CODES: Partial<Record<AcceptOutcome['type'], ErrorCode>> = {
   unauthenticated: 'AUTHENTICATION_FAILED',
+  'address-not-allowed': 'ADDRESS_NOT_ALLOWED',
   inactive: 'WEBHOOK_INACTIVE',
   'rate-limited': 'RATE_LIMITED',
   'unsupported-media-type': 'UNSUPPORTED_MEDIA_TYPE',
@@ -59,7 +60,7 @@ function shownHeaders(
   { rawHeaders }: IncomingCall,
   { outcome }: Refusal,
 ): Record<string, string> {
-  const isProven = outcome !== 'REJECTED_AUTHENTICATION';
+  const isProven = outcome !== 'REJECTED_AUTHENTICATION' && outcome !== 'REJECTED_ADDRESS';
   const shown = isProven
     ? rawHeaders
     : unprovenHeaders(

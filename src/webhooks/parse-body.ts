@@ -1,21 +1,26 @@
-import { JSON_DEPTH_MAX, scanJsonObject, type JsonFault } from '../lib/json-scan.js';
+import { JSON_DEPTH_MAX, scanJson, type JsonFault } from '../lib/json-scan.js';
 import { isForm, readForm } from './form-body.js';
 import { headerValues } from './verify/incoming-headers.js';
 
 /** A body fit to be a worker's input, or what is wrong with it. */
 export type ParsedBody =
   /** `body`: the JSON to keep, which for JSON are the bytes as they came. */
-  | { readonly inputParams: object; readonly body: Buffer }
+  | { readonly inputParams: unknown; readonly body: Buffer }
   | { readonly fault: 'unsupported-media-type' | 'malformed-body'; readonly detail: string };
 
-/** What a sender may send besides a JSON object. */
+/** What may come besides a JSON object. */
 export interface AcceptedForms {
   readonly sendsArrays?: true;
   /** Forms become a JSON object: of a name's value its text, of several an array of them. */
   readonly sendsForms?: true;
+  /** Any JSON; an empty body, whatever its type is, counts as `null`. */
+  readonly acceptAnyJson?: true;
 }
 
 const ONLY_OBJECTS: AcceptedForms = {};
+
+/** What a worker gets of an empty body. */
+const NOTHING: ParsedBody = { inputParams: null, body: Buffer.from('null') };
 
 /** `application/json`, or any `application/*+json` (RFC 6839), with parameters. */
 const JSON_MEDIA_TYPE = /^application\/(?:json|[\w!#$&^.+-]+\+json)[ \t]*(?:;|$)/i;
@@ -26,6 +31,8 @@ const JSON_MEDIA_TYPE = /^application\/(?:json|[\w!#$&^.+-]+\+json)[ \t]*(?:;|$)
  * @param accepted what will do besides an object.
  */
 export function parseBody(rawHeaders: readonly string[], body: Buffer, accepted = ONLY_OBJECTS): ParsedBody {
+  const isEncoded = headerValues(rawHeaders, 'content-encoding').length > 0;
+  if (accepted.acceptAnyJson && body.length === 0 && !isEncoded) return NOTHING;
   const [contentType] = headerValues(rawHeaders, 'content-type');
   if (contentType === undefined) return unsupported('The Content-Type header is missing; send application/json.');
   if (accepted.sendsForms && isForm(rawHeaders)) return parseForm(body);
@@ -33,10 +40,11 @@ export function parseBody(rawHeaders: readonly string[], body: Buffer, accepted 
     return unsupported('The Content-Type must be application/json or application/*+json.');
   const charset = /;[ \t]*charset[ \t]*=[ \t]*"?([^";, \t]+)/i.exec(contentType)?.[1];
   if (charset !== undefined && !/^utf-?8$/i.test(charset)) return unsupported('JSON is UTF-8 (RFC 8259, 8.1).');
-  if (headerValues(rawHeaders, 'content-encoding').length > 0) {
-    return unsupported('A Content-Encoding is not accepted; send the body as it is.');
-  }
-  const scanned = scanJsonObject(body, accepted.sendsArrays);
+  if (isEncoded) return unsupported('A Content-Encoding is not accepted; send the body as it is.');
+  const scanned = scanJson(
+    body,
+    accepted.acceptAnyJson ? 'any' : accepted.sendsArrays ? 'objects and arrays' : 'objects',
+  );
   if ('fault' in scanned) return { fault: 'malformed-body', detail: describe(scanned) };
   return { inputParams: scanned.value, body };
 }

@@ -6,6 +6,8 @@ import type { Clock } from '../lib/clock.js';
 import type { Dispatch, ExecutionMode } from '../calls/call-modes.js';
 import type { Keyring } from '../secrets/seal.js';
 import { sealedFor } from '../secrets/secret-versions.js';
+import { type CompiledRules, compileRules } from './rules/compiled-rules.js';
+import type { IngressRules } from './rules/ingress-rules.js';
 import { type AuthenticationRow, toAuthentication } from './verify/stored-authentication.js';
 import type { Authentication, ValidSecret } from './verify/verify-credential.js';
 
@@ -25,6 +27,7 @@ export interface IngressWebhook {
   readonly authentication: Authentication;
   readonly secrets: readonly ValidSecret[];
   readonly workerIds: readonly string[];
+  readonly rules: CompiledRules;
 }
 
 export interface WebhookCacheOptions {
@@ -34,6 +37,12 @@ export interface WebhookCacheOptions {
   readonly clock: Clock;
   /** Whether events arrive now. While they don't, nothing is taken from the cache. */
   readonly listening: () => boolean;
+}
+
+interface Entry {
+  readonly loading: Promise<IngressWebhook | undefined>;
+  /** Set once it is loaded. */
+  read: { readonly webhook: IngressWebhook | undefined } | undefined;
 }
 
 const ENTRIES_MAX = 10_000;
@@ -47,7 +56,7 @@ const TTL_MS = 60_000;
  */
 export class WebhookCache {
   readonly #options: WebhookCacheOptions;
-  readonly #entries: LRUCache<string, Promise<IngressWebhook | undefined>>;
+  readonly #entries: LRUCache<string, Entry>;
   readonly #stop: () => void;
 
   constructor(options: WebhookCacheOptions) {
@@ -63,11 +72,24 @@ export class WebhookCache {
   /** @param id a UUID. Deleted webhooks are as if they had never been. */
   get(id: string): Promise<IngressWebhook | undefined> {
     const known = this.#options.listening() ? this.#entries.get(id) : undefined;
-    if (known !== undefined) return known;
+    if (known !== undefined) return known.loading;
     const loading = readIngressWebhook(this.#options.sql, this.#options.keyring, id);
-    this.#entries.set(id, loading);
-    loading.catch(() => this.#entries.delete(id)); // a failed read is not an answer to keep
+    const entry: Entry = { loading, read: undefined };
+    this.#entries.set(id, entry);
+    loading.then(
+      (webhook) => (entry.read = { webhook }),
+      () => this.#entries.delete(id), // a failed read is not an answer to keep
+    );
     return loading;
+  }
+
+  /**
+   * What the cache has of a webhook, at once and however old it is: for what an accept proves anew.
+   *
+   * @returns `undefined` when nothing has been read.
+   */
+  peek(id: string): { readonly webhook: IngressWebhook | undefined } | undefined {
+    return this.#entries.get(id)?.read;
   }
 
   /** Whether what `get` gives comes from the cache and was read longer ago than this, in milliseconds. */
@@ -95,6 +117,7 @@ interface WebhookRow extends AuthenticationRow {
   readonly sync_timeout_ms: number | null;
   readonly idempotency_window_ms: number | null;
   readonly idempotency_pointer: string | null;
+  readonly rules: IngressRules;
   readonly worker_ids: string[];
   readonly secrets: { id: string; version: number; sealed: string; expires_at_ms: number | null }[];
 }
@@ -102,7 +125,7 @@ interface WebhookRow extends AuthenticationRow {
 /** One statement, so that webhook, workers and secrets are of one moment. */
 const READ = `
   select w.version, w.active, w.owner_id, w.execution_mode, w.dispatch, w.sync_timeout_ms,
-    w.auth_method, w.auth_header_name, w.auth_header_prefix, w.auth_provider, w.idempotency_window_ms, w.idempotency_pointer,
+    w.auth_method, w.auth_header_name, w.auth_header_prefix, w.auth_provider, w.idempotency_window_ms, w.idempotency_pointer, w.rules,
     array(select worker_id from webhook_workers where webhook_id = w.id order by position) as worker_ids,
     (select coalesce(json_agg(json_build_object('id', s.id, 'version', s.version, 'sealed', encode(s.sealed, 'base64'),
         'expires_at_ms', floor(extract(epoch from s.expires_at) * 1000)) order by s.version desc), '[]')
@@ -131,5 +154,6 @@ async function readIngressWebhook(sql: Sql, keyring: Keyring, id: string): Promi
       expiresAtMs: secret.expires_at_ms ?? undefined,
     })),
     workerIds: row.worker_ids,
+    rules: compileRules(row.rules),
   };
 }

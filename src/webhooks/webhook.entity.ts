@@ -1,5 +1,6 @@
 import { defineEntity, p, type InferEntity } from '@mikro-orm/core';
 import { DISPATCHES, EXECUTION_MODES, type Dispatch, type ExecutionMode } from '../calls/call-modes.js';
+import type { IngressRules } from './rules/ingress-rules.js';
 
 export const AUTHENTICATION_METHODS = [
   'SECRET_HEADER',
@@ -29,6 +30,7 @@ export const WebhookEntity = defineEntity({
     authProvider: p.text().nullable(),
     idempotencyWindowMs: p.integer().nullable(),
     idempotencyPointer: p.text().nullable(),
+    rules: p.json().$type<IngressRules>(),
     ownerId: p.uuid(),
     version: p.integer(),
     createdAt: p.datetime(),

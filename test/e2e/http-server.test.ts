@@ -153,7 +153,7 @@ describe('the server', () => {
       operations: { readiness: () => Promise.resolve([]), registry: new Registry() },
     });
     const { createHttpServer } = await import('../../src/http/server.js');
-    const taken = createHttpServer({ handle: () => undefined, refuseContinue: () => false });
+    const taken = createHttpServer({ handle: () => undefined, askForBody: () => true });
     await expect(taken.listen(port, '127.0.0.1')).rejects.toMatchObject({
       code: 'STARTUP_FAILED',
       message: `Port ${port} on 127.0.0.1 is in use. Stop what listens there, or set PORT to another one.`,

@@ -42,7 +42,7 @@ beforeAll(async () => {
       preferWaitMsMax: 60_000,
       waitersMax: 10,
       retentionHorizonMs: () => Date.now() - 90 * DAY_MS,
-      verifyWebhookCredential: (id, rawHeaders) => {
+      verifyWebhookCredential: (id, { rawHeaders }) => {
         const at = rawHeaders.findIndex((name) => name.toLowerCase() === 'x-webhook-secret');
         return Promise.resolve(id === webhookId && at !== -1 && rawHeaders[at + 1] === 'the-secret');
       },

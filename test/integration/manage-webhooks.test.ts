@@ -77,6 +77,7 @@ describe('creating a webhook', () => {
       idempotencyWindowMs: null,
       idempotencyPointer: null,
       callback: null,
+      rules: {},
       workerIds: ['worker-one', 'worker-two'],
       secrets: [
         {

@@ -33,6 +33,7 @@ export interface AdminFixture {
   readonly keyring: Keyring;
   readonly clock: TestClock;
   readonly log: Logger;
+  readonly bodyBytesCeiling: number;
   /** The owner, through the process itself. */
   readonly owner: Principal;
   /** A new user with a role, through a made-up token. */
@@ -54,6 +55,7 @@ export async function openAdminFixture(): Promise<AdminFixture> {
     keyring: new Keyring([{ id: 'test', key: Buffer.alloc(32, 7) }]),
     clock,
     log,
+    bodyBytesCeiling: 26_214_400,
     owner: systemPrincipal(ownerId, 'startup'),
     addUser: async (role, scopes = []) => {
       const userId = newUuidV7();

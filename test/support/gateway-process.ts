@@ -120,6 +120,11 @@ export interface WebhookInput {
   readonly idempotencyWindow?: string;
   readonly idempotencyPointer?: string;
   readonly callbackUrl?: string;
+  readonly allowedCidrs?: readonly string[];
+  readonly clientCertificates?: readonly { fingerprint?: string; subject?: string; name?: string }[];
+  readonly filter?: string;
+  readonly bodyBytesMax?: number;
+  readonly acceptAnyJson?: boolean;
   readonly authentication?: {
     method: string;
     provider?: string;

@@ -99,6 +99,7 @@ export async function openGraphqlFixture(
     signatures: new SignatureDesk({ sql, keyring, clock, publicUrl: () => 'https://hooks.example' }),
     rateLimitDefaults,
     mcpServers: new Set(['shop']),
+    bodyBytesCeiling: admin.bodyBytesCeiling,
     version: '1.2.3',
   });
   const schema = buildGraphqlSchema();

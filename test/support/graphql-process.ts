@@ -89,6 +89,7 @@ export async function openGraphqlProcess(options: GraphqlProcessOptions): Promis
       signatures: new SignatureDesk({ sql: database.pool, keyring, clock: systemClock, publicUrl: () => publicUrl }),
       rateLimitDefaults: { globalPerMinute: 0, userPerMinute: 0, webhookPerMinute: 0 },
       mcpServers: new Set(),
+      bodyBytesCeiling: 26_214_400,
       version: '0.0.0-test',
     },
     authenticator,

@@ -9,6 +9,7 @@ import { updateWebhook } from '../../webhooks/manage/update-webhook.js';
 import type { WebhookView } from '../../webhooks/manage/webhook-view.js';
 import type { GraphqlContext } from '../context.js';
 import { readId } from '../public-id.js';
+import { ingressRules } from '../types/ingress-rules.js';
 import { WebhookObject } from '../types/webhook.js';
 import {
   ActivateWebhookInput,
@@ -74,6 +75,7 @@ export class WebhookMutations {
       idempotencyWindowMs: input.idempotencyWindow,
       idempotencyPointer: input.idempotencyPointer,
       callbackUrl: input.callbackUrl,
+      ...ingressRules(input),
       authentication: input.authentication ?? undefined,
     });
     if (!outcome.ok) return { userErrors: outcome.userErrors };

@@ -75,12 +75,14 @@ export const CallOutcome = enumOf<CallOutcomeName>('CallOutcome', 'What became o
   SUCCEEDED: 'All executions succeeded.',
   FAILED: 'At least one execution did not succeed.',
   REJECTED_AUTHENTICATION: 'The caller could not be authenticated.',
+  REJECTED_ADDRESS: "The caller's address was not one of the webhook's.",
   REJECTED_INACTIVE: 'The webhook was not active.',
   REJECTED_MALFORMED: 'The body was not acceptable JSON, or a header not well-formed.',
   REJECTED_INPUT: "The body did not fit a worker's input schema, or was not that of the first call with its key.",
   RATE_LIMITED: 'A rate limit was exhausted.',
   DUPLICATE: 'It repeated another call, and was answered with that one.',
   HANDSHAKE: 'Its sender only tried the address; nothing was started.',
+  IGNORED: "The webhook's filter did not take it; nothing was started.",
 });
 
 export const CallbackStatus = enumOf<CallbackStatusName>('CallbackStatus', 'Where a callback stands.', {

@@ -3,6 +3,7 @@ import type { Dispatch as DispatchName, ExecutionMode as ExecutionModeName } fro
 import type { AuthenticationMethod as AuthenticationMethodName } from '../../webhooks/webhook.entity.js';
 import { Duration, Json } from '../scalars.js';
 import { AuthenticationMethod, Dispatch, ExecutionMode } from './enums.js';
+import { ClientCertificateRuleInput, RULE_FIELDS } from './ingress-rules.js';
 
 @InputType('WebhookAuthenticationInput', { description: 'How callers of a webhook are to authenticate.' })
 export class WebhookAuthenticationInput {
@@ -79,6 +80,20 @@ export class CreateWebhookInput {
       'Where the end of each call is told: an http or https URL that takes a POST, at most 2,048 characters.',
   })
   callbackUrl?: string | null;
+  @Field(() => [String], RULE_FIELDS.allowedCidrs)
+  allowedCidrs?: string[] | null;
+
+  @Field(() => [ClientCertificateRuleInput], RULE_FIELDS.clientCertificates)
+  clientCertificates?: ClientCertificateRuleInput[] | null;
+
+  @Field(() => String, RULE_FIELDS.filter)
+  filter?: string | null;
+
+  @Field(() => Int, RULE_FIELDS.bodyBytesMax)
+  bodyBytesMax?: number | null;
+
+  @Field(() => Boolean, RULE_FIELDS.acceptAnyJson)
+  acceptAnyJson?: boolean | null;
 
   @Field(() => WebhookAuthenticationInput, { description: 'How its callers authenticate.' })
   authentication!: WebhookAuthenticationInput;
@@ -137,6 +152,20 @@ export class UpdateWebhookInput {
     description: 'Where the end of each call is told; null for nowhere, which also forgets the signing secret.',
   })
   callbackUrl?: string | null;
+  @Field(() => [String], RULE_FIELDS.allowedCidrs)
+  allowedCidrs?: string[] | null;
+
+  @Field(() => [ClientCertificateRuleInput], RULE_FIELDS.clientCertificates)
+  clientCertificates?: ClientCertificateRuleInput[] | null;
+
+  @Field(() => String, RULE_FIELDS.filter)
+  filter?: string | null;
+
+  @Field(() => Int, RULE_FIELDS.bodyBytesMax)
+  bodyBytesMax?: number | null;
+
+  @Field(() => Boolean, RULE_FIELDS.acceptAnyJson)
+  acceptAnyJson?: boolean | null;
 
   @Field(() => WebhookAuthenticationInput, {
     nullable: true,

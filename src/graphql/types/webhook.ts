@@ -4,6 +4,7 @@ import type { AuthenticationView, SecretVersionView, WebhookView } from '../../w
 import { connectionType } from '../connections.js';
 import { DateTime, Duration } from '../scalars.js';
 import { AuthenticationMethod, Dispatch, ExecutionMode } from './enums.js';
+import { ClientCertificateRuleObject } from './ingress-rules.js';
 import { NodeObject } from './node.js';
 
 @ObjectType('WebhookAuthentication', { description: 'How callers of a webhook authenticate, defaults filled in.' })
@@ -113,6 +114,36 @@ export class WebhookObject extends NodeObject {
   })
   get callbackSecretHint(): string | null {
     return this.view.callback?.secretHint ?? null;
+  }
+
+  @Field(() => [String], { description: 'The addresses and CIDRs from which it takes calls; empty for all.' })
+  get allowedCidrs(): readonly string[] {
+    return this.view.rules.allowedCidrs ?? [];
+  }
+
+  @Field(() => [ClientCertificateRuleObject], {
+    description: 'The client certificates with which it takes calls; empty when it asks for none.',
+  })
+  get clientCertificates(): readonly ClientCertificateRuleObject[] {
+    return this.view.rules.clientCertificates ?? [];
+  }
+
+  @Field(() => String, { nullable: true, description: 'The condition that its calls must meet to run; null for none.' })
+  get filter(): string | null {
+    return this.view.rules.filter ?? null;
+  }
+
+  @Field(() => Int, {
+    nullable: true,
+    description: "The largest body that it takes, in bytes; null for the installation's setting.",
+  })
+  get bodyBytesMax(): number | null {
+    return this.view.rules.bodyBytesMax ?? null;
+  }
+
+  @Field(() => Boolean, { description: 'Whether it takes scalars, arrays and empty bodies besides JSON objects.' })
+  get acceptAnyJson(): boolean {
+    return this.view.rules.acceptAnyJson ?? false;
   }
 
   @Field(() => WebhookAuthenticationObject, { description: 'How its callers authenticate.' })

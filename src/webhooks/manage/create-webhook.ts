@@ -10,13 +10,15 @@ import { type Outcome, succeeded } from '../../lib/user-error.js';
 import { newSecret } from '../../secrets/secret-rules.js';
 import { addSecretVersion, type SecretDeps } from '../../secrets/secret-versions.js';
 import { WebhookEntity } from '../webhook.entity.js';
+import { changedRules, type IngressRulesInput } from '../rules/ingress-rules.js';
+import { rulesFaults } from '../rules/rules-faults.js';
 import { idempotencyFaults } from './idempotency-rules.js';
 import type { AuthenticationInput } from './authentication-input.js';
 import { putWorkers } from './put-workers.js';
 import { authenticationFaults, DESCRIPTION_CHARACTERS_MAX, syncTimeoutFaults, workerFaults } from './webhook-rules.js';
 import { readChangedWebhook, type WebhookView } from './webhook-view.js';
 
-export interface CreateWebhookInput {
+export interface CreateWebhookInput extends IngressRulesInput {
   readonly name: string;
   readonly description?: string | null | undefined;
   /** In the order of running. */
@@ -35,6 +37,12 @@ export interface CreateWebhookInput {
   readonly callbackUrl?: string | null | undefined;
 }
 
+/** What changing a webhook needs. */
+export interface WebhookDeps extends SecretDeps {
+  /** The largest body that a webhook may ask for, in bytes. */
+  readonly bodyBytesCeiling: number;
+}
+
 export interface CreatedWebhook {
   readonly webhook: WebhookView;
   /** Shown this once. */
@@ -49,7 +57,7 @@ export interface CreatedWebhook {
  * @throws AppError UNAUTHENTICATED, FORBIDDEN.
  */
 export async function createWebhook(
-  deps: SecretDeps,
+  deps: WebhookDeps,
   principal: Principal | undefined,
   input: CreateWebhookInput,
 ): Promise<Outcome<CreatedWebhook>> {
@@ -62,6 +70,7 @@ export async function createWebhook(
       ...syncTimeoutFaults(input.syncTimeoutMs ?? null),
       ...idempotencyFaults(input),
       ...callbackUrlFaults(input.callbackUrl),
+      ...rulesFaults(input, deps.bodyBytesCeiling),
       ...authenticationFaults(authentication),
       ...(await workerFaults(em, input.workerIds)),
     ];
@@ -84,6 +93,7 @@ export async function createWebhook(
         authProvider: authentication.provider ?? null,
         idempotencyWindowMs: input.idempotencyWindowMs ?? null,
         idempotencyPointer: input.idempotencyPointer ?? null,
+        rules: changedRules({}, input),
         ownerId: principal.userId,
         version: 1,
         createdAt: now,

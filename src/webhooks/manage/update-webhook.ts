@@ -8,10 +8,12 @@ import { descriptionFaults, nameFaults } from '../../lib/text-rules.js';
 import { type Outcome, succeeded, type UserError } from '../../lib/user-error.js';
 import { replaceSecrets } from '../../secrets/regenerate-secret.js';
 import { inUse } from '../../secrets/rotate-secret.js';
-import { isInUse, readSecretVersions, type SecretDeps } from '../../secrets/secret-versions.js';
+import { isInUse, readSecretVersions } from '../../secrets/secret-versions.js';
 import { type Webhook, WebhookWorkerEntity } from '../webhook.entity.js';
 import { lockForChange, writeChange } from './change-webhook.js';
-import type { CreateWebhookInput } from './create-webhook.js';
+import type { CreateWebhookInput, WebhookDeps } from './create-webhook.js';
+import { changedRules, differingRules } from '../rules/ingress-rules.js';
+import { rulesFaults } from '../rules/rules-faults.js';
 import { idempotencyFaults } from './idempotency-rules.js';
 import { putWorkers } from './put-workers.js';
 import { authenticationFaults, DESCRIPTION_CHARACTERS_MAX, syncTimeoutFaults, workerFaults } from './webhook-rules.js';
@@ -42,7 +44,7 @@ export interface UpdatedWebhook {
  * @throws AppError UNAUTHENTICATED, FORBIDDEN, NOT_FOUND, CONFLICT.
  */
 export async function updateWebhook(
-  deps: SecretDeps,
+  deps: WebhookDeps,
   principal: Principal | undefined,
   input: UpdateWebhookInput,
 ): Promise<Outcome<UpdatedWebhook>> {
@@ -51,7 +53,7 @@ export async function updateWebhook(
   if (secret !== undefined) requirePermission(principal, 'webhooks:rotate-secret');
   return await deps.database.transaction(async (em) => {
     const webhook = await lockForChange(em, input.id, input.expectedVersion);
-    const userErrors = await faultsOf(em, webhook, input);
+    const userErrors = await faultsOf(em, deps, webhook, input);
     if (userErrors.length > 0) return { ok: false, userErrors };
 
     const changed = applyFields(webhook, input);
@@ -83,13 +85,19 @@ export async function updateWebhook(
   });
 }
 
-async function faultsOf(em: EntityManager, webhook: Webhook, input: UpdateWebhookInput): Promise<readonly UserError[]> {
+async function faultsOf(
+  em: EntityManager,
+  { bodyBytesCeiling }: WebhookDeps,
+  webhook: Webhook,
+  input: UpdateWebhookInput,
+): Promise<readonly UserError[]> {
   return [
     ...(input.name === undefined ? [] : nameFaults(['name'], input.name)),
     ...descriptionFaults(['description'], input.description ?? '', DESCRIPTION_CHARACTERS_MAX),
     ...syncTimeoutFaults(input.syncTimeoutMs ?? null),
     ...idempotencyFaults(input),
     ...callbackUrlFaults(input.callbackUrl),
+    ...rulesFaults(input, bodyBytesCeiling),
     ...(input.authentication === undefined
       ? []
       : authenticationFaults(input.authentication, webhook.authProvider ?? null)),
@@ -117,7 +125,9 @@ function applyFields(webhook: Webhook, input: UpdateWebhookInput): string[] {
     }),
   };
   const changed = Object.keys(wanted).filter((key) => wanted[key as keyof Webhook] !== webhook[key as keyof Webhook]);
-  Object.assign(webhook, wanted);
+  const rules = changedRules(webhook.rules, input);
+  changed.push(...differingRules(webhook.rules, rules));
+  Object.assign(webhook, wanted, { rules });
   return changed;
 }
 

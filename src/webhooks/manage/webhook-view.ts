@@ -1,5 +1,6 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import type { Dispatch, ExecutionMode } from '../../calls/call-modes.js';
+import type { IngressRules } from '../rules/ingress-rules.js';
 import { METHOD_DEFAULTS } from '../verify/method-defaults.js';
 import { findProvider, headerOf } from '../verify/provider/providers.js';
 import type { AuthenticationMethod } from '../webhook.entity.js';
@@ -43,6 +44,7 @@ export interface WebhookView {
   readonly idempotencyPointer: string | null;
   /** `null`: it has no callback. */
   readonly callback: { readonly url: string; readonly secretHint: string } | null;
+  readonly rules: IngressRules;
   /** In the order of running. */
   readonly workerIds: readonly string[];
   /** The newest first; ended ones too, ten in all. */
@@ -68,6 +70,7 @@ export interface WebhookRow {
   readonly idempotency_window_ms: number | null;
   readonly idempotency_pointer: string | null;
   readonly callback: { readonly url: string; readonly secretHint: string } | null;
+  readonly rules: IngressRules;
   readonly owner_id: string;
   readonly version: number;
   readonly created_ms: number;
@@ -93,7 +96,7 @@ const SECRETS_SHOWN_MAX = 10;
 /** What a statement selects `from webhooks w`, so that webhook, workers and secrets are of one moment. */
 export const WEBHOOK_COLUMNS = `
   w.id, w.name, w.description, w.active, w.execution_mode, w.dispatch, w.sync_timeout_ms, w.auth_method,
-  w.auth_header_name, w.auth_header_prefix, w.auth_provider, w.idempotency_window_ms, w.idempotency_pointer, w.owner_id, w.version,
+  w.auth_header_name, w.auth_header_prefix, w.auth_provider, w.idempotency_window_ms, w.idempotency_pointer, w.rules, w.owner_id, w.version,
   ${ms('w.created_at')} as created_ms, ${ms('w.updated_at')} as updated_ms,
   (select json_build_object('url', k.url, 'secretHint', k.hint) from webhook_callbacks k where k.webhook_id = w.id) as callback,
   array(select worker_id from webhook_workers where webhook_id = w.id order by position) as worker_ids,
@@ -123,6 +126,7 @@ export function toWebhookView(row: WebhookRow): WebhookView {
     idempotencyWindowMs: row.idempotency_window_ms,
     idempotencyPointer: row.idempotency_pointer,
     callback: row.callback,
+    rules: row.rules,
     workerIds: row.worker_ids,
     secrets: row.secrets.map(toSecretVersionView),
     version: row.version,

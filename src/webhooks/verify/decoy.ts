@@ -17,4 +17,5 @@ export const DECOY_WEBHOOK: IngressWebhook = {
   authentication: { method: 'HMAC_SIGNATURE', headerName: 'x-webhook-signature', headerPrefix: 'sha256=' },
   secrets: [{ id: '00000000-0000-0000-0000-000000000000', secret: 'decoy', expiresAtMs: 0 }],
   workerIds: [],
+  rules: {},
 };

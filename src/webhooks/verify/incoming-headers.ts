@@ -44,15 +44,19 @@ const REMOVED = '[removed]';
  * removed. A signature is no credential (it proves one body only) and stays, for whoever looks into a rejection.
  *
  * @param secretHeader the header that carries this webhook's secret itself, in lower case.
+ * @param credentials what becomes of them: a word in their place, or nothing at all.
  */
 export function recordedHeaders(
   rawHeaders: readonly string[],
   secretHeader: string | undefined,
+  credentials: 'marked' | 'left-out' = 'marked',
 ): Record<string, string> {
   const recorded = Object.create(null) as Record<string, string>;
   for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
     const name = rawHeaders[i]!.toLowerCase();
-    const value = CREDENTIAL_HEADERS.has(name) || name === secretHeader ? REMOVED : rawHeaders[i + 1]!;
+    const isCredential = CREDENTIAL_HEADERS.has(name) || name === secretHeader;
+    if (isCredential && credentials === 'left-out') continue;
+    const value = isCredential ? REMOVED : rawHeaders[i + 1]!;
     recorded[name] = recorded[name] === undefined ? value : `${recorded[name]}, ${value}`;
   }
   return recorded;

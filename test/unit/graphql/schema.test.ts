@@ -77,6 +77,11 @@ describe('the schema', () => {
         'idempotencyWindow',
         'idempotencyPointer',
         'callbackUrl',
+        'allowedCidrs',
+        'clientCertificates',
+        'filter',
+        'bodyBytesMax',
+        'acceptAnyJson',
         'authentication',
       ].toSorted(),
     );

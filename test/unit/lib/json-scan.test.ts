@@ -1,11 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { JSON_DEPTH_MAX, scanJsonObject } from '../../../src/lib/json-scan.js';
+import { JSON_DEPTH_MAX, scanJson } from '../../../src/lib/json-scan.js';
 
-const scan = (text: string | Buffer): ReturnType<typeof scanJsonObject> => scanJsonObject(Buffer.from(text));
+const scan = (text: string | Buffer): ReturnType<typeof scanJson> => scanJson(Buffer.from(text));
 const nested = (depth: number): string => `${'{"a":'.repeat(depth)}1${'}'.repeat(depth)}`;
 
-describe('scanJsonObject', () => {
+describe('scanJson', () => {
   it('takes every JSON object and gives its text back unchanged', () => {
     fc.assert(
       fc.property(fc.dictionary(fc.string(), fc.jsonValue({ maxDepth: 5 })), (object) => {
