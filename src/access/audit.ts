@@ -27,7 +27,11 @@ const GENESIS = Buffer.alloc(32);
  * Call it after every other lock is taken, next to the end of the transaction: writers wait for one another from here
  * to the COMMIT.
  */
-export async function recordAudit(em: EntityManager, actor: Principal, entry: AuditEntry): Promise<void> {
+export async function recordAudit(
+  em: Pick<EntityManager, 'execute'>,
+  actor: Principal,
+  entry: AuditEntry,
+): Promise<void> {
   await em.execute('select pg_advisory_xact_lock(?, ?)', [...AUDIT_LOCK]);
   const [last] = await em.execute<LastEvent[]>(LAST);
   const event: HashedEvent = {
@@ -69,7 +73,7 @@ const INSERT = `
   insert into audit_events (seq, at, user_id, credential, action, subject_id, details, previous_hash, hash)
   values (?, to_timestamp(?::float8 / 1000), ?, ?, ?, ?, ?::jsonb, decode(?, 'hex'), decode(?, 'hex'))`;
 
-async function nowMs(em: EntityManager): Promise<number> {
+async function nowMs(em: Pick<EntityManager, 'execute'>): Promise<number> {
   const [row] = await em.execute<{ now_ms: number }[]>(`select ${NOW_MS} as now_ms`);
   return row!.now_ms;
 }

@@ -1,4 +1,5 @@
 import { openBatchPool } from '../db/batch-pool.js';
+import { Cancellations } from '../executions/cancellations.js';
 import { createExecuteHandler } from '../executions/execute.js';
 import { LeaseDesk } from '../executions/lease-desk.js';
 import { RUN_EXECUTION } from '../queue/enqueue.js';
@@ -10,13 +11,15 @@ const RUNNER_CONNECTIONS = 8;
 
 /** Starts to run executions. */
 export async function buildRunner(stack: AsyncDisposableStack, parts: Parts): Promise<QueueRunner> {
-  const { config, log, clock, database, registry, shard } = parts;
+  const { config, log, clock, database, hub, registry, shard } = parts;
   const pool = openBatchPool(database.url, { connectionsMax: RUNNER_CONNECTIONS, joins: 'key', log });
   stack.defer(() => pool.end());
   const leases = stack.adopt(new LeaseDesk({ pool, shard, clock, log }), (desk) => desk.close());
+  const cancellations = stack.adopt(new Cancellations({ pool, hub, shard, log }), (it) => it.close());
   const runner = await startQueueRunner({
     pool,
-    tasks: { [RUN_EXECUTION]: createExecuteHandler({ workers: registry, leases, log }) },
+    tasks: { [RUN_EXECUTION]: createExecuteHandler({ workers: registry, leases, cancellations, log }) },
+    onBeat: () => cancellations.check(),
     concurrency: config.runnerConcurrency,
     clock,
     log,

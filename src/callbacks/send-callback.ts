@@ -3,6 +3,7 @@ import { SEND_CALLBACK, sendCallbackJobSql } from '../calls/callback-sql.js';
 import { readCall } from '../calls/read-call.js';
 import type { Sql } from '../db/database.js';
 import { AppError } from '../errors.js';
+import { standingExecutions } from '../executions/call-results.js';
 import { readCallExecutions } from '../executions/read-executions.js';
 import type { Clock } from '../lib/clock.js';
 import { formatId } from '../lib/ids.js';
@@ -160,7 +161,7 @@ async function attempt(
   if (call.finishedAt === null) return 'superseded';
   const secret = keyring.open(due.sealed, callbackSecretSealedFor(due.webhookId, due.secretVersion)).toString('utf8');
   const messageId = formatId('callback', due.id);
-  const body = callbackBody({ ...call, finishedAt: call.finishedAt }, executions);
+  const body = callbackBody({ ...call, finishedAt: call.finishedAt }, standingExecutions(executions));
   const at = new Date(atMs);
   try {
     const response = await outbound.request({

@@ -20,7 +20,7 @@ export function sendCallbackJobSql(callbackId: string, runAt = 'null'): string {
 }
 
 /** A random UUIDv7 with the milliseconds of another; `uuid` is an SQL expression. */
-function besideUuidSql(uuid: string): string {
+export function besideUuidSql(uuid: string): string {
   return `(left(${uuid}::text, 14) || '7' || substr(gen_random_uuid()::text, 16))::uuid`;
 }
 

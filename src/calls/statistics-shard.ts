@@ -7,3 +7,6 @@ const STATISTICS_SHARDS = 16;
 export function chooseStatisticsShard(): number {
   return randomInt(STATISTICS_SHARDS);
 }
+
+/** The shard of what operators do: seldom enough that all processes can share it. */
+export const COLD_SHARD = 0;

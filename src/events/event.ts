@@ -15,6 +15,8 @@ export type DomainEvent =
       readonly webhookId: string;
       readonly seq: number;
     }
+  /** A running execution is to be aborted, wherever it runs. */
+  | { readonly kind: 'cancel-requested'; readonly executionId: string }
   /** A webhook, its workers or its secrets changed: caches drop it. */
   | { readonly kind: 'webhook-changed'; readonly webhookId: string }
   /** A worker got a new version or is gone. */
@@ -48,6 +50,7 @@ export const topics = {
   execution: (executionId: string): Topic => `execution:${executionId}` as Topic,
   callExecutions: (callId: string): Topic => `call-executions:${callId}` as Topic,
   webhookExecutions: (webhookId: string): Topic => `webhook-executions:${webhookId}` as Topic,
+  cancellations: 'cancellations' as Topic,
   webhooks: 'webhooks' as Topic,
   workers: 'workers' as Topic,
   connections: 'connections' as Topic,
@@ -70,6 +73,8 @@ export function topicsOf(event: DomainEvent): readonly Topic[] {
         topics.callExecutions(event.callId),
         topics.webhookExecutions(event.webhookId),
       ];
+    case 'cancel-requested':
+      return [topics.cancellations];
     case 'webhook-changed':
       return [topics.webhooks];
     case 'worker-changed':

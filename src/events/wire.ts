@@ -17,6 +17,8 @@ function toWire(event: DomainEvent): WireEvent {
       return ['f', event.callId, event.webhookId];
     case 'execution-changed':
       return ['x', event.executionId, event.callId, event.webhookId, event.seq];
+    case 'cancel-requested':
+      return ['a', event.executionId];
     case 'webhook-changed':
       return ['w', event.webhookId];
     case 'worker-changed':
@@ -51,6 +53,8 @@ function fromWire([letter, first, second, third, fourth]: WireEvent): DomainEven
         webhookId: String(third),
         seq: Number(fourth),
       };
+    case 'a':
+      return { kind: 'cancel-requested', executionId: text };
     case 'w':
       return { kind: 'webhook-changed', webhookId: text };
     case 'k':

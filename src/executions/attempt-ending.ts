@@ -16,6 +16,11 @@ export function timedOut(timeoutMs: number): AppError {
   return new AppError('WORKER_TIMED_OUT', `The worker did not finish within ${timeoutMs} ms.`, { retryable: true });
 }
 
+/** Somebody canceled the execution. */
+export function canceled(): AppError {
+  return new AppError('CANCELED');
+}
+
 /** A runner died while it ran this, as often as there are attempts: it may be what kills them. */
 export function runnerLostTooOften(attemptsMax: number): Ending {
   const message = `The runner stopped while it ran this, ${attemptsMax} of ${attemptsMax} times.`;
@@ -34,6 +39,7 @@ export function failedAttempt(thrown: unknown, attempt: number, attemptsMax: num
   if (fault.retryable && attempt < attemptsMax) {
     return { status: 'WAITING', error, delayMs: fault.retryAfterMs ?? backoffMs(attempt, ATTEMPT_BACKOFF, random) };
   }
+  if (fault.code === 'CANCELED') return { status: 'CANCELED', error };
   return { status: fault.code === 'WORKER_TIMED_OUT' ? 'TIMED_OUT' : 'FAILED', error };
 }
 

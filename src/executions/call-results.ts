@@ -21,6 +21,11 @@ export function resultsOpening({ success, webhookId, executionMode, timestampMs 
   return `{"success":${success},"webhookId":"${formatId('webhook', webhookId)}","timestamp":"${timestamp}","executionMode":"${mode}"`;
 }
 
+/** Without those that were retried: for each worker of the call, the execution whose result counts. */
+export function standingExecutions(executions: readonly ExecutionView[]): readonly ExecutionView[] {
+  return executions.filter(({ retriedBy }) => retriedBy === null);
+}
+
 /** One entry of `results`: what became of an execution that is terminal. */
 export function resultText(execution: ExecutionView): JsonText {
   const success = execution.status === 'SUCCEEDED';

@@ -4,7 +4,8 @@ import type { Logger } from '../lib/logger.js';
 import { executionIdOf } from '../queue/enqueue.js';
 import { type JobContext, type JobHandler, RunnerLost, RunnerStopping } from '../queue/job-context.js';
 import { LeaseLost, type LoadedWorker, Postponed, type WorkerOutput } from '../workers/worker-run.js';
-import { failedAttempt, postponed, runnerLostTooOften } from './attempt-ending.js';
+import { canceled, failedAttempt, postponed, runnerLostTooOften } from './attempt-ending.js';
+import type { Cancellations } from './cancellations.js';
 import type { Ending } from './finish.js';
 import type { Lease } from './lease.js';
 import type { LeaseDesk } from './lease-desk.js';
@@ -16,6 +17,7 @@ import { runOwnWorker, type WorkerHost } from './run-worker.js';
 export interface ExecuteOptions {
   readonly workers: WorkerHost;
   readonly leases: LeaseDesk;
+  readonly cancellations: Cancellations;
   readonly log: Logger;
 }
 
@@ -35,7 +37,7 @@ class TryLater extends Error {
  * still for ever.
  */
 export function createExecuteHandler(options: ExecuteOptions): JobHandler {
-  const { leases, log } = options;
+  const { leases, cancellations, log } = options;
   const running = new Set<string>();
 
   const runOne = async (executionId: string, context: JobContext): Promise<void> => {
@@ -43,7 +45,9 @@ export function createExecuteHandler(options: ExecuteOptions): JobHandler {
     if (taken.type === 'done') return;
     if (taken.type === 'busy') throw new TryLater('Another runner has it.');
     const { lease } = taken;
-    const ending = await runAttempt(options, lease, context.signal);
+    const ending = await cancellations.during(executionId, context.signal, (signal) =>
+      runAttempt(options, lease, signal),
+    );
     if (ending === 'dropped') throw new TryLater('The lease was lost.');
     const result = await leases.finish({ lease, ending }, context.signal).catch((error: unknown) => {
       if (!isDataFault(error)) throw error;
@@ -52,6 +56,7 @@ export function createExecuteHandler(options: ExecuteOptions): JobHandler {
       return leases.finish({ lease, ending: unstorable }, context.signal);
     });
     if (result === 'refused') throw new TryLater('The lease was taken over.');
+    if ('delayMs' in ending) await cancellations.cancelIfRequested(executionId);
   };
 
   return async (payload, context) => {
@@ -72,6 +77,7 @@ export function createExecuteHandler(options: ExecuteOptions): JobHandler {
 
 /** Runs one attempt to an end, whatever happens in it. `dropped`: it is somebody else's by now. */
 async function runAttempt(options: ExecuteOptions, lease: Lease, signal: AbortSignal): Promise<Ending | 'dropped'> {
+  if (lease.cancelRequested) return failedAttempt(canceled(), lease.attempt, lease.attempt);
   let worker: LoadedWorker;
   try {
     worker = await options.workers.load(lease.workerId, lease.workerVersion ?? undefined);

@@ -21,4 +21,10 @@ export interface ExecutionView {
   readonly result: JsonText | null;
   readonly error: ExecutionError | null;
   readonly lastEventSeq: number;
+  /** When somebody wanted it to end. */
+  readonly cancelRequestedAt: Date | null;
+  /** The execution that this one runs again. */
+  readonly retryOf: string | null;
+  /** The execution that runs this one again, and stands in its place. */
+  readonly retriedBy: string | null;
 }

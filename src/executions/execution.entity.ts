@@ -31,5 +31,8 @@ export const ExecutionEntity = defineEntity({
     result: p.json<unknown>().nullable(),
     error: p.json<ExecutionError>().nullable(),
     lastEventSeq: p.integer(),
+    cancelRequestedAt: p.datetime().nullable(),
+    retryOf: p.uuid().nullable(),
+    retriedBy: p.uuid().nullable(),
   },
 });

@@ -2,6 +2,7 @@ import type pg from 'pg';
 import { callbacksSql } from '../calls/callback-sql.js';
 import { durationBucketSql, NO_DURATION_BUCKET } from '../calls/duration-buckets.js';
 import { statisticsUpsertSql } from '../calls/statistics-sql.js';
+import type { Sql } from '../db/database.js';
 import { callFinishedSql, executionChangedSql, notifySql } from '../events/wire-sql.js';
 import type { JsonText } from '../lib/json-text.js';
 import { runExecutionJobSql } from '../queue/enqueue.js';
@@ -40,7 +41,7 @@ const TERMINAL = TERMINAL_STATUSES.map((status) => `'${status}'`).join(', ');
  * Ends a batch of attempts: one statement, one round trip, one commit for states, events, jobs, calls, statistics,
  * callbacks and the notification.
  *
- * - `finished` is the fence: only the holder of the lease writes.
+ * - `finished` is the fence: only the holder of the lease writes; what nobody holds, only its cancellation.
  * - `followers` are the rest of a sequence. They are looked for in the millisecond of their call, and only for
  *   executions that give a range: the others cost nothing. `offset 0` keeps that a lookup for each; joined directly,
  *   all rows between the oldest and the newest sequence of the batch were read. The range of the whole batch is there
@@ -55,7 +56,7 @@ const TERMINAL = TERMINAL_STATUSES.map((status) => `'${status}'`).join(', ');
  * Results and errors come as one binary parameter with offsets; as a `text[]` the driver would escape every byte of
  * them into an array literal, and PostgreSQL would undo it.
  */
-const FINISH = `
+const finishSql = (fence: string): string => `
   with input as materialized (
     select id, token, status, prompt_tokens, completion_tokens, delay_ms, first_id, last_id,
       case when start_at < end_at then convert_from(substring($1::bytea from start_at for end_at - start_at), 'UTF8')::json end
@@ -73,7 +74,7 @@ const FINISH = `
       finished_at = case when i.status in (${TERMINAL}) then now() end,
       prompt_tokens = i.prompt_tokens, completion_tokens = i.completion_tokens, last_event_seq = e.last_event_seq + 1
     from input i
-    where e.id = any($2::uuid[]) and e.id = i.id and e.status = 'RUNNING' and e.lease_token = i.token
+    where e.id = any($2::uuid[]) and e.id = i.id and ${fence}
     returning e.id, e.call_id, e.webhook_id, e.position, e.status, e.attempt, e.last_event_seq as seq,
       i.prompt_tokens, i.completion_tokens, i.delay_ms, i.first_id, i.last_id
   ),
@@ -155,6 +156,9 @@ const FINISH = `
   select array(select id from finished) as finished, (table jobs), (table callback_jobs),
     (table notified)`;
 
+const FINISH = finishSql("e.status = 'RUNNING' and e.lease_token = i.token");
+const FINISH_UNLEASED = finishSql("e.status in ('QUEUED', 'WAITING')");
+
 const NO_RANGE = millisecondRange('00000000-0000-0000-0000-000000000000');
 
 /**
@@ -176,6 +180,39 @@ export async function finishExecutions(
   const finished = new Set(rows[0]!.finished);
   return finishes.map(({ lease }) => (finished.has(lease.executionId) ? 'finished' : 'refused'));
 }
+
+/** An execution that no runner has, and how it ends. */
+export interface UnleasedFinish {
+  readonly execution: Pick<Lease, 'executionId' | 'callId' | 'dispatch'>;
+  readonly error: JsonText;
+}
+
+/**
+ * Cancels executions that are QUEUED or WAITING, with all that follows from their end as for any other.
+ *
+ * @returns a result for each, in order; `refused`: it runs or has ended.
+ */
+export async function cancelUnleased(
+  sql: Sql,
+  shard: number,
+  finishes: readonly UnleasedFinish[],
+): Promise<readonly FinishResult[]> {
+  const { rows } = await sql.query<{ finished: string[] }>({
+    name: 'finish-unleased',
+    text: FINISH_UNLEASED,
+    values: parametersOf(
+      finishes.map(({ execution, error }) => ({
+        lease: { ...execution, token: NO_TOKEN },
+        ending: { status: 'CANCELED', error },
+      })),
+      shard,
+    ),
+  });
+  const finished = new Set(rows[0]!.finished);
+  return finishes.map(({ execution }) => (finished.has(execution.executionId) ? 'finished' : 'refused'));
+}
+
+const NO_TOKEN = '00000000-0000-0000-0000-000000000000';
 
 function parametersOf(finishes: readonly Finish[], shard: number): unknown[] {
   const inOrder = finishes.toSorted((a, b) => byExecutionId(a.lease, b.lease));

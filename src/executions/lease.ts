@@ -18,6 +18,8 @@ export interface Lease {
   readonly attempt: number;
   /** Its newest event, the one that says that it runs. */
   readonly seq: number;
+  /** Somebody wants it to end: it is not run. */
+  readonly cancelRequested: boolean;
   /** The POST body. */
   readonly input: JsonText;
 }
@@ -60,7 +62,8 @@ const LEASE = `
       e.status in ('QUEUED', 'WAITING')
       or (e.status = 'RUNNING'
         and (e.leased_by = r.runner or not exists (select from runners l where l.id = e.leased_by))))
-    returning e.id, e.call_id, e.webhook_id, e.worker_id, e.worker_version, e.attempt, e.last_event_seq as seq
+    returning e.id, e.call_id, e.webhook_id, e.worker_id, e.worker_version, e.attempt, e.last_event_seq as seq,
+      e.cancel_requested_at is not null as cancel_requested
   ),
   events as (
     insert into execution_events (execution_id, seq, at, kind, data)
@@ -70,7 +73,7 @@ const LEASE = `
     ${notifySql(`(select ${executionChangedSql('id', 'call_id', 'webhook_id', 'seq')} as event from leased) changed`)}
   )
   select l.id, l.call_id as "callId", l.webhook_id as "webhookId", l.worker_id as "workerId",
-    l.worker_version as "workerVersion", l.attempt, l.seq, c.dispatch, convert_from(c.request_body, 'UTF8') as input,
+    l.worker_version as "workerVersion", l.attempt, l.seq, l.cancel_requested as "cancelRequested", c.dispatch, convert_from(c.request_body, 'UTF8') as input,
     (select payloads from notified), (select set_config('synchronous_commit', 'off', true))
   from leased l join calls c on c.id = l.call_id`;
 
@@ -83,6 +86,7 @@ interface LeasedRow {
   readonly attempt: number;
   readonly seq: number;
   readonly dispatch: Dispatch;
+  readonly cancelRequested: boolean;
   readonly input: string;
 }
 

@@ -11,12 +11,13 @@ export const EXECUTION_COLUMNS = `
   id, call_id as "callId", webhook_id as "webhookId", worker_id as "workerId", worker_version as "workerVersion",
   position, status, attempt, queued_at as "queuedAt", started_at as "startedAt", finished_at as "finishedAt",
   prompt_tokens as "promptTokens", completion_tokens as "completionTokens", result::text as result, error,
-  last_event_seq as "lastEventSeq"`;
+  last_event_seq as "lastEventSeq", cancel_requested_at as "cancelRequestedAt", retry_of as "retryOf",
+  retried_by as "retriedBy"`;
 
 const READ_ONE = `select ${EXECUTION_COLUMNS} from executions where id = $1`;
 
 /** A call's executions carry its millisecond in their ids, so this is a short scan of one partition's primary key. */
-const READ_CALL = `select ${EXECUTION_COLUMNS} from executions where id between $2 and $3 and call_id = $1 order by position`;
+const READ_CALL = `select ${EXECUTION_COLUMNS} from executions where id between $2 and $3 and call_id = $1 order by position, queued_at`;
 
 /** Reads one execution; `undefined` when there is none, or none any more. */
 export async function readExecution(sql: Sql, id: string): Promise<ExecutionView | undefined> {
@@ -24,7 +25,10 @@ export async function readExecution(sql: Sql, id: string): Promise<ExecutionView
   return rows.map(toExecutionView)[0];
 }
 
-/** Reads a call's executions in the order of the webhook's workers; none when there is no such call. */
+/**
+ * Reads a call's executions in the order of the webhook's workers; none when there is no such call. One that was retried
+ * stands before its retry.
+ */
 export async function readCallExecutions(sql: Sql, callId: string): Promise<ExecutionView[]> {
   const { firstId, lastId } = millisecondRange(callId);
   const values = [callId, firstId, lastId];
@@ -45,7 +49,7 @@ export async function readExecutionsByIds(sql: Sql, ids: readonly string[]): Pro
 const OF_CALLS = `
   select e.* from unnest($1::uuid[], $2::uuid[], $3::uuid[]) as c(id, first_id, last_id) cross join lateral (
     select ${EXECUTION_COLUMNS} from executions
-    where id between c.first_id and c.last_id and call_id = c.id order by position
+    where id between c.first_id and c.last_id and call_id = c.id order by position, queued_at
   ) e`;
 
 /** Reads the executions of each of some calls in one statement, each call's in the order of its webhook's workers. */
@@ -60,7 +64,8 @@ export async function readExecutionsOfCalls(
     values: [callIds, ranges.map(({ firstId }) => firstId), ranges.map(({ lastId }) => lastId)],
   });
   const views = Map.groupBy(rows.map(toExecutionView), ({ callId }) => callId);
-  for (const ofCall of views.values()) ofCall.sort((a, b) => a.position - b.position);
+  for (const ofCall of views.values())
+    ofCall.sort((a, b) => a.position - b.position || a.queuedAt.getTime() - b.queuedAt.getTime());
   return views;
 }
 

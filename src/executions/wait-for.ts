@@ -2,6 +2,7 @@ import type { Sql } from '../db/database.js';
 import { topics } from '../events/event.js';
 import type { EventHub } from '../events/event-hub.js';
 import type { Clock } from '../lib/clock.js';
+import { standingExecutions } from './call-results.js';
 import type { ExecutionView } from './execution-view.js';
 import { readCallExecutions } from './read-executions.js';
 import { isTerminal } from './states.js';
@@ -57,7 +58,7 @@ export function beginWait(options: CallWaitOptions, callId: string, isStored = f
 
   const terminalExecutions = async (): Promise<readonly ExecutionView[] | undefined> => {
     // The call is stored already: a database that is away for a moment delays the answer and is no reason to fail it.
-    const executions = await readCallExecutions(sql, callId).catch(() => []);
+    const executions = standingExecutions(await readCallExecutions(sql, callId).catch(() => []));
     const finished = executions.length > 0 && executions.every((execution) => isTerminal(execution.status));
     return finished ? executions : undefined;
   };

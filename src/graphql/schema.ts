@@ -20,6 +20,7 @@ import {
   ExecutionStepFields,
 } from './resolvers/executions.js';
 import { DiagnoseSignatureQuery } from './resolvers/diagnose-signature.js';
+import { ExecutionMutations, RetryFields } from './resolvers/operate-executions.js';
 import { InstallationResolver } from './resolvers/installation.js';
 import { NodeResolver } from './resolvers/node.js';
 import { ProviderResolver } from './resolvers/providers.js';
@@ -57,6 +58,8 @@ export function buildGraphqlSchema(): GraphQLSchema {
       ExecutionEventFields,
       ExecutionEventsResolver,
       ExecutionFields,
+      ExecutionMutations,
+      RetryFields,
       ExecutionQueries,
       ExecutionStepFields,
       HttpWorkerFields,

@@ -18,6 +18,8 @@ export interface QueueRunnerOptions {
   readonly tasks: Readonly<Record<string, JobHandler>>;
   /** Jobs at once in this process. */
   readonly concurrency: number;
+  /** Called after every heartbeat; when it rejects, that is logged. */
+  readonly onBeat?: () => Promise<void>;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -83,7 +85,10 @@ class Supervisor implements QueueRunner {
         this.#jobs.abort(new RunnerLost());
         this.#jobs = newJobsController();
       },
-      onBeat: () => this.#freeForgotten(),
+      onBeat: async () => {
+        await this.#freeForgotten();
+        await options.onBeat?.();
+      },
       clock,
       log,
     });

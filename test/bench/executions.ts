@@ -7,6 +7,7 @@ import type * as StartEmbeddedPostgresModule from '../../src/db/embedded/start-e
 import type * as MigratorModule from '../../src/db/migrator.ts';
 import type * as EntitiesModule from '../../src/entities.ts';
 import type * as EventHubModule from '../../src/events/event-hub.ts';
+import type * as CancellationsModule from '../../src/executions/cancellations.ts';
 import type * as ExecuteModule from '../../src/executions/execute.ts';
 import type * as LeaseDeskModule from '../../src/executions/lease-desk.ts';
 import type * as ClockModule from '../../src/lib/clock.ts';
@@ -41,6 +42,7 @@ const { systemClock } = await built<typeof ClockModule>('lib/clock.js');
 const { newUuidV7, newRandomUuid } = await built<typeof IdsModule>('lib/ids.js');
 const { storeCalls } = await built<typeof StoreCallsModule>('calls/store-calls.js');
 const { LeaseDesk } = await built<typeof LeaseDeskModule>('executions/lease-desk.js');
+const { Cancellations } = await built<typeof CancellationsModule>('executions/cancellations.js');
 const { createExecuteHandler } = await built<typeof ExecuteModule>('executions/execute.js');
 const { openBatchPool } = await built<typeof BatchPoolModule>('db/batch-pool.js');
 const { startQueueRunner } = await built<typeof RunnerModule>('queue/runner.js');
@@ -63,7 +65,8 @@ try {
     runners: [{ kind: 'CODE', run: (_, run) => Promise.resolve({ result: run.inputText }) }],
   });
   const leases = new LeaseDesk({ pool, shard: 0, clock: systemClock, log });
-  const execute = createExecuteHandler({ workers, leases, log });
+  const cancellations = new Cancellations({ pool, hub, shard: 0, log });
+  const execute = createExecuteHandler({ workers, leases, cancellations, log });
   let left = 0;
   let done = Promise.withResolvers<void>();
 
@@ -101,6 +104,7 @@ try {
   );
   console.log(rows);
   await leases.close();
+  cancellations.close();
   workers.close();
 } finally {
   await pool.end();

@@ -40,6 +40,9 @@ function execution(id: string, workerId: string, view: Partial<ExecutionView>): 
     result: null,
     error: null,
     lastEventSeq: 3,
+    cancelRequestedAt: null,
+    retryOf: null,
+    retriedBy: null,
     ...view,
   };
 }

@@ -5,6 +5,7 @@ import { type Database, openDatabase } from '../../src/db/database.js';
 import { ENTITIES } from '../../src/entities.js';
 import { EventHub } from '../../src/events/event-hub.js';
 import { EventListener } from '../../src/events/event-listener.js';
+import { Cancellations } from '../../src/executions/cancellations.js';
 import { createExecuteHandler } from '../../src/executions/execute.js';
 import type { ExecutionView } from '../../src/executions/execution-view.js';
 import { LeaseDesk } from '../../src/executions/lease-desk.js';
@@ -64,6 +65,7 @@ export async function openExecutionFixture(): Promise<ExecutionFixture> {
     runners: [{ kind: 'CODE', run: (worker, run) => behaviours.get(worker.id)!(run) }],
   });
   const leases = new LeaseDesk({ pool, shard: 3, clock: systemClock, log });
+  const cancellations = new Cancellations({ pool, hub, shard: 3, log });
   const runners: QueueRunner[] = [];
   const webhookId = await addWebhook(database.pool);
   return {
@@ -100,7 +102,7 @@ export async function openExecutionFixture(): Promise<ExecutionFixture> {
       return { callId, executionIds: executions.map(({ executionId }) => executionId) };
     },
     startRunner: async (concurrency = 8) => {
-      const handler = createExecuteHandler({ workers, leases, log });
+      const handler = createExecuteHandler({ workers, leases, cancellations, log });
       const tasks = { [RUN_EXECUTION]: handler };
       const runner = await startQueueRunner({ pool, tasks, concurrency, clock: systemClock, log });
       runners.push(runner);
@@ -117,6 +119,7 @@ export async function openExecutionFixture(): Promise<ExecutionFixture> {
     close: async () => {
       await Promise.all(runners.map((runner) => runner.stop(0)));
       await leases.close();
+      cancellations.close();
       workers.close();
       hub.close();
       await listener.close();

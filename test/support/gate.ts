@@ -8,6 +8,8 @@ export interface Gate {
   visits(): number;
   /** Resolves when somebody waits at it. */
   readonly reached: Promise<void>;
+  /** Resolves when somebody who waited has hung up. */
+  readonly left: Promise<void>;
   /** Answers everybody who waits. */
   open(text: string): void;
   close(): Promise<void>;
@@ -16,8 +18,12 @@ export interface Gate {
 export async function openGate(): Promise<Gate> {
   const waiting: ServerResponse[] = [];
   const { promise: reached, resolve: reach } = Promise.withResolvers<void>();
+  const { promise: left, resolve: leave } = Promise.withResolvers<void>();
   const server = createServer((_, res) => {
     waiting.push(res);
+    res.on('close', () => {
+      if (!res.writableEnded) leave();
+    });
     reach();
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -25,6 +31,7 @@ export async function openGate(): Promise<Gate> {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`,
     visits: () => waiting.length,
     reached,
+    left,
     open: (text) => waiting.forEach((res) => res.end(text)),
     close: async () => {
       server.closeAllConnections();

@@ -10,6 +10,8 @@ const { systemClock } = await built('lib/clock.js');
 const { openBatchPool } = await built('db/batch-pool.js');
 const { startQueueRunner } = await built('queue/runner.js');
 const { LeaseDesk } = await built('executions/lease-desk.js');
+const { Cancellations } = await built('executions/cancellations.js');
+const { EventHub } = await built('events/event-hub.js');
 const { createExecuteHandler } = await built('executions/execute.js');
 
 const log = createLogger('silent');
@@ -39,6 +41,7 @@ await startQueueRunner({
   tasks: {
     run_execution: createExecuteHandler({
       workers,
+      cancellations: new Cancellations({ pool, hub: new EventHub(), shard: 0, log }),
       leases: new LeaseDesk({ pool, shard: 0, clock: systemClock, log }),
       log,
     }),

@@ -89,7 +89,10 @@ export class CallFields {
   }
 
   @Authorized<Permission>('executions:read')
-  @FieldResolver(() => [ExecutionObject], { description: "Its executions, in the order of the webhook's workers." })
+  @FieldResolver(() => [ExecutionObject], {
+    description:
+      "Its executions, in the order of the webhook's workers. One that was retried stands before its retry, whose result is the one that counts.",
+  })
   async executions(@Root() { view }: CallObject, @Ctx() { loaders }: GraphqlContext): Promise<ExecutionObject[]> {
     return (await loaders.executionsOfCalls.load(view.id)).map((execution) => new ExecutionObject(execution));
   }

@@ -5,6 +5,7 @@ import type { CallbackStatus as CallbackStatusName } from '../../callbacks/callb
 import type { CallOutcome as CallOutcomeName } from '../../calls/call.entity.js';
 import type { ConnectionAuthenticationKind as ConnectionAuthenticationKindName } from '../../connections/connection.entity.js';
 import type { StepStatus as StepStatusName } from '../../executions/read-steps.js';
+import type { WorkerVersionChoice as WorkerVersionChoiceName } from '../../executions/retry.js';
 import type { ExecutionStatus as ExecutionStatusName } from '../../executions/states.js';
 import type { LimitScope as LimitScopeName } from '../../rate-limits/limit-scope.js';
 import type { SecretStatus as SecretStatusName } from '../../webhooks/diagnose/diagnosis.js';
@@ -91,6 +92,15 @@ export const CallbackStatus = enumOf<CallbackStatusName>('CallbackStatus', 'Wher
   FAILED: 'It is not tried any more: the schedule is over, the receiver answered 410, or the address is not allowed.',
   SUPERSEDED: "Its call was retried before it was received; the retry's end has a callback of its own.",
 });
+
+export const WorkerVersionChoice = enumOf<WorkerVersionChoiceName>(
+  'WorkerVersionChoice',
+  'At which version workers are run once more.',
+  {
+    ORIGINAL: 'At the version of the first time.',
+    PRESENT: 'At the version that is current when it starts.',
+  },
+);
 
 /** The kinds of worker that can be run. */
 export const WorkerKind = enumOf<Extract<WorkerKindName, 'HTTP' | 'CODE'>>('WorkerKind', 'What a worker is.', {

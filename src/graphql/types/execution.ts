@@ -53,7 +53,7 @@ export class ExecutionObject extends NodeObject {
     return this.view.attempt;
   }
 
-  @Field(() => DateTime, { description: 'When its call was stored.' })
+  @Field(() => DateTime, { description: 'When its call was stored, or when it was retried.' })
   get queuedAt(): Date {
     return this.view.queuedAt;
   }
@@ -66,6 +66,14 @@ export class ExecutionObject extends NodeObject {
   @Field(() => DateTime, { nullable: true, description: 'When it ended.' })
   get finishedAt(): Date | null {
     return this.view.finishedAt;
+  }
+
+  @Field(() => DateTime, {
+    nullable: true,
+    description: 'When somebody canceled it while it ran; null when nobody did.',
+  })
+  get cancelRequestedAt(): Date | null {
+    return this.view.cancelRequestedAt;
   }
 
   @Field(() => Int, { nullable: true, description: 'Tokens that went into models, if the worker says.' })

@@ -3,6 +3,7 @@ import { type CallView, readCall, readRequestBody } from '../../calls/read-call.
 import type { Sql } from '../../db/database.js';
 import { AppError } from '../../errors.js';
 import { topics } from '../../events/event.js';
+import { standingExecutions } from '../../executions/call-results.js';
 import type { ExecutionView } from '../../executions/execution-view.js';
 import { readCallExecutions, readExecution } from '../../executions/read-executions.js';
 import { readStepOutputs, readStepsOfExecutions } from '../../executions/read-steps.js';
@@ -105,7 +106,7 @@ export function resultsRoutes(router: Router<HttpState>, options: ResultsOptions
 
 async function readCallResult(sql: Sql, id: string): Promise<CallResult | undefined> {
   const call = await readCall(sql, id);
-  return call === undefined ? undefined : { call, executions: await readCallExecutions(sql, id) };
+  return call === undefined ? undefined : { call, executions: standingExecutions(await readCallExecutions(sql, id)) };
 }
 
 function callTag({ call, executions }: CallResult): string {

@@ -57,6 +57,9 @@ describe('a runner', () => {
       result: '{"a": 12345678901234567890}',
       error: null,
       lastEventSeq: 3,
+      cancelRequestedAt: null,
+      retryOf: null,
+      retriedBy: null,
     });
     expect(await events(call.executionIds[0]!)).toEqual([
       [1, 'status', { status: 'QUEUED', attempt: 0 }],
