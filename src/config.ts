@@ -69,6 +69,9 @@ const SETTINGS = z.object({
   OIDC_CLIENT_SECRET: z.string().min(1).optional(),
   OIDC_NEW_USERS_ROLE: z.enum(['admin', 'editor', 'operator', 'viewer']).optional(),
   WORKERS_DIR: z.string().min(1).default('examples/workers'),
+  WORKERS_ISOLATION: z.enum(['process', 'none']).default('process'),
+  WORKERS_MEMORY_MB: wholeNumber(32, 65_536).default(256),
+  WORKERS_ENV: list.default([]),
   MCP_SERVERS_FILE: z.string().min(1).optional(),
   LOG_LEVEL: z.enum(LOG_LEVELS).default('info'),
   TRUSTED_PROXIES: list.default([]),
@@ -104,6 +107,14 @@ const SETTINGS = z.object({
 const { version: VERSION } = createRequire(import.meta.url)('workhook/package.json') as { version: string };
 
 type Settings = z.output<typeof SETTINGS>;
+
+/** What every program needs and no secret is in. */
+const HARMLESS_NAMES = ['PATH', 'HOME', 'LANG', 'LC_ALL', 'TZ', 'TMPDIR', 'NODE_ENV', 'NODE_EXTRA_CA_CERTS'];
+
+function pick(environment: NodeJS.ProcessEnv, names: readonly string[]): Record<string, string> {
+  const entries = names.map((name) => [name, environment[name]] as const);
+  return Object.fromEntries(entries.filter((entry): entry is [string, string] => entry[1] !== undefined));
+}
 
 /** The names of all settings, for the README's table to be checked against. */
 export const SETTING_NAMES: readonly string[] = Object.keys(SETTINGS.shape);
@@ -149,6 +160,12 @@ export interface Config {
     | undefined;
   /** Absolute path of the folder with the operator's CODE workers. */
   readonly workersDir: string;
+  /** How CODE workers run: in processes of their own, or in this one. */
+  readonly workersIsolation: Settings['WORKERS_ISOLATION'];
+  /** MiB that CODE workers may use in one of their processes. */
+  readonly workersMemoryMb: number;
+  /** The environment that CODE workers in processes of their own see. */
+  readonly workersEnvironment: Readonly<Record<string, string>>;
   /** Absolute path of the file with the operator's MCP servers. */
   readonly mcpServersFile: string | undefined;
   readonly logLevel: Settings['LOG_LEVEL'];
@@ -217,6 +234,9 @@ export function readConfig(environment: NodeJS.ProcessEnv, workingDir: string = 
     adminToken: settings.ADMIN_TOKEN,
     oidc: oidcOf(settings),
     workersDir: resolve(workingDir, settings.WORKERS_DIR),
+    workersIsolation: settings.WORKERS_ISOLATION,
+    workersMemoryMb: settings.WORKERS_MEMORY_MB,
+    workersEnvironment: pick(environment, [...HARMLESS_NAMES, ...settings.WORKERS_ENV]),
     mcpServersFile: settings.MCP_SERVERS_FILE && resolve(workingDir, settings.MCP_SERVERS_FILE),
     logLevel: settings.LOG_LEVEL,
     trustedProxies: settings.TRUSTED_PROXIES,

@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import type * as StoreCallsModule from '../../src/calls/store-calls.ts';
 import type * as DatabaseModule from '../../src/db/database.ts';
 import type * as StartEmbeddedPostgresModule from '../../src/db/embedded/start-embedded-postgres.ts';
@@ -16,14 +17,23 @@ import type * as LoggerModule from '../../src/lib/logger.ts';
 import type * as EnqueueModule from '../../src/queue/enqueue.ts';
 import type * as RunnerModule from '../../src/queue/runner.ts';
 import type * as BatchPoolModule from '../../src/db/batch-pool.ts';
+import type * as CodeRunnerModule from '../../src/workers/code/code-runner.ts';
+import type * as ImportModulesModule from '../../src/workers/code/import-modules.ts';
+import type * as DescribeModule from '../../src/workers/code/isolate/describe-modules.ts';
+import type * as IsolatedRunnerModule from '../../src/workers/code/isolate/isolated-code-runner.ts';
+import type * as IsolatePoolModule from '../../src/workers/code/isolate/isolate-pool.ts';
+import type * as ResolutionModule from '../../src/workers/code/module-resolution.ts';
+import type { WorkerKindRunner } from '../../src/workers/worker-run.ts';
 import type * as RegistryModule from '../../src/workers/registry.ts';
 
 /**
  * How fast one process drains executions of a worker that does nothing: the figure of the queue, the lease and the
- * finish alone, without an ingress. Runs from `dist`: `npm run build && node test/bench/executions.ts [executions]`.
+ * finish alone, without an ingress. Runs from `dist`: `npm run build && node test/bench/executions.ts [executions]
+ * [at once] [isolation]`. With `none` or `process` as the isolation the worker is a module that returns its input.
  */
 const executions = Number(process.argv[2] ?? 20_000);
 const concurrency = Number(process.argv[3] ?? 30);
+const isolation = process.argv[4];
 const WARM_UP = 2_000;
 const BATCH = 128;
 const BODY = Buffer.from(JSON.stringify({ order: 1, text: 'x'.repeat(1_000) }));
@@ -50,6 +60,7 @@ const { RUN_EXECUTION } = await built<typeof EnqueueModule>('queue/enqueue.js');
 const { WorkerRegistry } = await built<typeof RegistryModule>('workers/registry.js');
 const { EventHub } = await built<typeof EventHubModule>('events/event-hub.js');
 
+let closeIsolates = (): void => undefined;
 const log = createLogger('warn');
 const dataDir = await mkdtemp(join(tmpdir(), 'workhook-bench-'));
 const server = await startEmbeddedPostgres({ dataDir, log: () => undefined });
@@ -62,7 +73,7 @@ try {
   const workers = new WorkerRegistry({
     database,
     hub,
-    runners: [{ kind: 'CODE', run: (_, run) => Promise.resolve({ result: run.inputText }) }],
+    runners: [await codeRunner()],
   });
   const leases = new LeaseDesk({ pool, shard: 0, clock: systemClock, log });
   const cancellations = new Cancellations({ pool, hub, shard: 0, log });
@@ -107,10 +118,34 @@ try {
   cancellations.close();
   workers.close();
 } finally {
+  closeIsolates();
   await pool.end();
   await database.close();
   await server.stop();
   await rm(dataDir, { recursive: true, force: true });
+}
+
+async function codeRunner(): Promise<WorkerKindRunner> {
+  if (isolation === undefined) return { kind: 'CODE', run: (_, run) => Promise.resolve({ result: run.inputText }) };
+  const dir = fileURLToPath(new URL('../support/workers', import.meta.url));
+  if (isolation === 'none') {
+    const { CodeWorkerRunner } = await built<typeof CodeRunnerModule>('workers/code/code-runner.js');
+    const { importModules } = await built<typeof ImportModulesModule>('workers/code/import-modules.js');
+    (await built<typeof ResolutionModule>('workers/code/module-resolution.js')).resolveForOperatorModules();
+    const { modules } = await importModules(dir);
+    return new CodeWorkerRunner(new Map(modules.map((module) => [module.worker.id, module])));
+  }
+  const { describeModules } = await built<typeof DescribeModule>('workers/code/isolate/describe-modules.js');
+  const { IsolatePool } = await built<typeof IsolatePoolModule>('workers/code/isolate/isolate-pool.js');
+  const { IsolatedCodeRunner } = await built<typeof IsolatedRunnerModule>(
+    'workers/code/isolate/isolated-code-runner.js',
+  );
+  const entry = fileURLToPath(new URL('../../dist/src/workers/code/isolate/main.js', import.meta.url));
+  const options = { dir, entry, env: {}, memoryMb: 256, log };
+  const { modules, sources } = await describeModules(options);
+  const isolates = new IsolatePool({ ...options, sources, size: 2 });
+  closeIsolates = () => isolates.close();
+  return new IsolatedCodeRunner(new Map(modules.map((module) => [module.worker.id, module])), isolates);
 }
 
 async function makeWebhook(): Promise<string> {

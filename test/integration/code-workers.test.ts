@@ -7,7 +7,6 @@ import { ENTITIES } from '../../src/entities.js';
 import { EventHub } from '../../src/events/event-hub.js';
 import { EventListener } from '../../src/events/event-listener.js';
 import { topics } from '../../src/events/event.js';
-import { asJsonText } from '../../src/lib/json-text.js';
 import { createLogger } from '../../src/lib/logger.js';
 import { CodeWorkerRunner } from '../../src/workers/code/code-runner.js';
 import { loadCodeWorkers, type LoadedCodeWorkers } from '../../src/workers/code/load-code-workers.js';

@@ -42,13 +42,33 @@ export interface CodeWorkerRun<Params> {
   /** Aborts at the timeout, when the execution is canceled and when the runner stops. Hand it to whatever waits. */
   readonly signal: AbortSignal;
   readonly log: WorkerLog;
+  /**
+   * Does something once: what it gives is stored, and a later attempt gets it from there without doing it again. A
+   * throw fails the step, and it may be done again. Only a step that a crash cut off between its work and its commit
+   * is done twice.
+   *
+   * @param name names the step among those of this worker; use each name for one thing only.
+   * @param work gives anything that JSON can say, 1 MiB at most. What comes back is what JSON made of it.
+   */
+  readonly step: <Result>(name: string, work: () => Result | Promise<Result>) => Promise<Result>;
+  /**
+   * Runs another worker of any kind inside this execution, as a step of this name.
+   *
+   * @param workerId with or without the `worker-` prefix.
+   * @param input anything that JSON can say; it is checked against that worker's schema.
+   * @returns its result.
+   * @throws an error with the `code` and the message of what ended it.
+   */
+  readonly callWorker: (name: string, workerId: string, input: unknown) => Promise<unknown>;
+  /** Streams a piece of text to whoever watches the execution. The result should be what all pieces make together. */
+  readonly emitText: (delta: string) => void;
   /** `exec-…`: the same for every attempt, so good as an idempotency key. */
   readonly executionId: string;
   /** `call-…` */
   readonly callId: string;
   /** `wh_…` */
   readonly webhookId: string;
-  /** From 1. An attempt repeats from the start what the one before it did. */
+  /** From 1. An attempt repeats what the one before it did outside of steps. */
   readonly attempt: number;
 }
 

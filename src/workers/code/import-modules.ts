@@ -8,17 +8,22 @@ import type { JsonSchema } from '../worker.entities.js';
 import { type CodeWorker, isCodeWorker } from './define-worker.js';
 import { isZodSchema, toJsonSchema } from './worker-schema.js';
 
-/** One operator module, imported and checked. */
-export interface CodeModule {
+/** What the gateway has to know of an operator's module; all of it can be sent between processes. */
+export interface ModuleDescription {
   /** The file's name in the directory. */
   readonly file: string;
-  readonly worker: CodeWorker;
+  readonly worker: Pick<CodeWorker, 'id' | 'name' | 'description' | 'timeoutMs' | 'attemptsMax'>;
   readonly inputSchema: JsonSchema | null;
   readonly outputSchema: JsonSchema | null;
-  /** Checks results against an `output` that is JSON Schema; zod's check their own way. */
-  readonly validateOutput: SchemaValidator | undefined;
   /** SHA-256 of the file, hex. Files that it imports are not part of it. */
   readonly sourceHash: string;
+}
+
+/** One operator module, imported and checked. */
+export interface CodeModule extends ModuleDescription {
+  readonly worker: CodeWorker;
+  /** Checks results against an `output` that is JSON Schema; zod's check their own way. */
+  readonly validateOutput: SchemaValidator | undefined;
 }
 
 /** A file that gave no worker, and why. */
@@ -27,8 +32,8 @@ export interface ModuleFault {
   readonly message: string;
 }
 
-export interface ImportedModules {
-  readonly modules: readonly CodeModule[];
+export interface ImportedModules<Module extends ModuleDescription = CodeModule> {
+  readonly modules: readonly Module[];
   readonly faults: readonly ModuleFault[];
 }
 
@@ -37,9 +42,8 @@ const MODULE_FILE = /^[^._].*\.(?:ts|mts|js|mjs)$/;
 const NOT_A_MODULE = /\.(?:d\.m?ts|(?:test|spec)\.m?[jt]s)$/;
 
 /**
- * Imports every module of a directory, folders in it excepted. One that fails is a fault, and the others go on. Two
- * with the same id are both faults: which one ran would depend on their names. Modules outside of this package find
- * `workhook/worker` once `resolveForOperatorModules` was called.
+ * Imports every module of a directory, folders in it excepted. One that fails is a fault, and the others go on.
+ * Modules outside of this package find `workhook/worker` once `resolveForOperatorModules` was called.
  *
  * @throws AppError CONFIGURATION_INVALID when the directory cannot be read.
  */
@@ -48,24 +52,38 @@ export async function importModules(dir: string): Promise<ImportedModules> {
   const faults: ModuleFault[] = [];
   for (const file of await moduleFiles(dir)) {
     try {
-      modules.push(await importModule(dir, file));
+      modules.push(await importModule(dir, file, await readFile(join(dir, file))));
     } catch (error) {
       faults.push({ file, message: messageOf(error) });
     }
   }
+  return withoutTwins({ modules, faults });
+}
+
+/** Two modules with the same id are both faults: which one ran would depend on their names. */
+export function withoutTwins<Module extends ModuleDescription>({
+  modules,
+  faults,
+}: ImportedModules<Module>): ImportedModules<Module> {
   const filesById = Map.groupBy(modules, (module) => module.worker.id);
+  const twins: ModuleFault[] = [];
   const unique = modules.filter(({ file, worker }) => {
     const others = filesById.get(worker.id)!.filter((other) => other.file !== file);
     if (others.length > 0) {
       const names = others.map((other) => other.file).join(', ');
-      faults.push({ file, message: `its id "${worker.id}" is also that of ${names}` });
+      twins.push({ file, message: `its id "${worker.id}" is also that of ${names}` });
     }
     return others.length === 0;
   });
-  return { modules: unique, faults };
+  return { modules: unique, faults: [...faults, ...twins] };
 }
 
-async function moduleFiles(dir: string): Promise<string[]> {
+/**
+ * The files of a directory that should be workers, in order.
+ *
+ * @throws AppError CONFIGURATION_INVALID when the directory cannot be read.
+ */
+export async function moduleFiles(dir: string): Promise<string[]> {
   try {
     const entries = await readdir(dir, { withFileTypes: true });
     return entries
@@ -79,10 +97,13 @@ async function moduleFiles(dir: string): Promise<string[]> {
   }
 }
 
-async function importModule(dir: string, file: string): Promise<CodeModule> {
-  const path = join(dir, file);
-  const source = await readFile(path);
-  const exported = (await import(pathToFileURL(path).href)) as { readonly default?: unknown };
+/**
+ * Imports one module and checks it.
+ *
+ * @param source what is in the file.
+ */
+export async function importModule(dir: string, file: string, source: Uint8Array): Promise<CodeModule> {
+  const exported = (await import(pathToFileURL(join(dir, file)).href)) as { readonly default?: unknown };
   const worker = exported.default;
   if (!isCodeWorker(worker)) {
     throw new Error('its default export is not a worker: write "export default defineWorker({ … })"');

@@ -6,7 +6,13 @@ import { publish } from '../../events/publish.js';
 import { toJsonText } from '../../lib/json-text.js';
 import type { Logger } from '../../lib/logger.js';
 import type { WorkerKind } from '../worker.entities.js';
-import { type CodeModule, importModules, type ModuleFault } from './import-modules.js';
+import {
+  type CodeModule,
+  type ImportedModules,
+  importModules,
+  type ModuleDescription,
+  type ModuleFault,
+} from './import-modules.js';
 
 export interface LoadCodeWorkersOptions {
   /** The operator's folder, absolute. */
@@ -16,9 +22,9 @@ export interface LoadCodeWorkersOptions {
 }
 
 /** The CODE workers that this process can run. */
-export interface LoadedCodeWorkers {
+export interface LoadedCodeWorkers<Module extends ModuleDescription = CodeModule> {
   /** By worker id. A worker of the database that is missing here fails with WORKER_NOT_LOADED. */
-  readonly modules: ReadonlyMap<string, CodeModule>;
+  readonly modules: ReadonlyMap<string, Module>;
   /** The files that gave no worker. */
   readonly faults: readonly ModuleFault[];
 }
@@ -27,19 +33,27 @@ export interface LoadedCodeWorkers {
 const LOAD_LOCK = [0x776f_726b, 0x636f_6465] as const;
 
 /**
- * Imports the operator's modules and brings their rows up to date in one transaction: a worker is made when it is
- * new, and gets a new version when its source, settings or schemas have another content than the current one. A
- * worker whose module is gone stays, for webhooks may use it.
- *
- * A module that cannot be loaded is logged and left out; the start goes on.
+ * Imports the operator's modules into this process and stores them.
  *
  * @throws AppError CONFIGURATION_INVALID when the folder cannot be read.
  */
 export async function loadCodeWorkers(options: LoadCodeWorkersOptions): Promise<LoadedCodeWorkers> {
-  const { dir, database, log } = options;
-  const imported = await importModules(dir);
+  return await storeCodeWorkers(options, await importModules(options.dir));
+}
+
+/**
+ * Brings the modules' rows up to date in one transaction: a worker is made when it is new, and gets a new version when
+ * its source, settings or schemas have another content than the current one. A worker whose module is gone stays, for
+ * webhooks may use it.
+ *
+ * A module that cannot be loaded is logged and left out; the start goes on.
+ */
+export async function storeCodeWorkers<Module extends ModuleDescription>(
+  { dir, database, log }: LoadCodeWorkersOptions,
+  imported: ImportedModules<Module>,
+): Promise<LoadedCodeWorkers<Module>> {
   const faults = [...imported.faults];
-  const modules = new Map<string, CodeModule>();
+  const modules = new Map<string, Module>();
   if (imported.modules.length > 0) {
     const taken = await database.transaction((em) => storeModules(em, imported.modules));
     for (const module of imported.modules) {
@@ -67,7 +81,10 @@ interface CurrentRow {
 }
 
 /** @returns the ids that belong to workers of other kinds, with their kind. */
-async function storeModules(em: EntityManager, modules: readonly CodeModule[]): Promise<Map<string, WorkerKind>> {
+async function storeModules(
+  em: EntityManager,
+  modules: readonly ModuleDescription[],
+): Promise<Map<string, WorkerKind>> {
   await em.execute('select pg_advisory_xact_lock(?, ?)', [...LOAD_LOCK]);
   const rows = await em.execute<CurrentRow[]>(
     `select w.id, w.kind, w.deleted_at is not null as deleted, w.current_version,
@@ -93,7 +110,7 @@ async function storeModules(em: EntityManager, modules: readonly CodeModule[]): 
   return taken;
 }
 
-async function storeVersion(em: EntityManager, module: CodeModule, version: number): Promise<void> {
+async function storeVersion(em: EntityManager, module: ModuleDescription, version: number): Promise<void> {
   const { id, name, description, timeoutMs, attemptsMax } = module.worker;
   await em.execute(
     `insert into workers (id, kind, name, description, current_version) values (?, 'CODE', ?, ?, ?)
@@ -118,7 +135,7 @@ async function storeVersion(em: EntityManager, module: CodeModule, version: numb
 }
 
 /** What makes a version: the file, the settings and both schemas. SHA-256, hex. */
-function contentHash({ worker, inputSchema, outputSchema, sourceHash }: CodeModule): string {
+function contentHash({ worker, inputSchema, outputSchema, sourceHash }: ModuleDescription): string {
   const { id, name, description, timeoutMs, attemptsMax } = worker;
   const content = [sourceHash, id, name, description ?? null, timeoutMs, attemptsMax, inputSchema, outputSchema];
   return createHash('sha256').update(toJsonText(content)).digest('hex');
