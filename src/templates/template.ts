@@ -126,7 +126,7 @@ const EMPTY = '\u0001';
 function urlComponent(value: unknown): string {
   if (value === null || value === undefined || value === '') return EMPTY;
   if (typeof value === 'object') throw new TypeError('an object or array cannot stand in a URL');
-  return encodeURIComponent(String(value as string | number | boolean));
+  return encodeURIComponent(typeof value === 'string' ? value : JSON.stringify(value));
 }
 
 function valueOf(value: Value, engine: Liquid, scope: TemplateScope): unknown {
