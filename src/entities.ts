@@ -4,6 +4,7 @@ import { ConnectionEntity } from './connections/connection.entity.js';
 import { ExecutionEntity } from './executions/execution.entity.js';
 import { ModelEntity } from './models/model.entity.js';
 import { SecretVersionEntity } from './secrets/secret-version.entity.js';
+import { ProviderEntity } from './webhooks/providers/provider.entity.js';
 import { WebhookEntity, WebhookWorkerEntity } from './webhooks/webhook.entity.js';
 import { WorkerEntity, WorkerVersionEntity } from './workers/worker.entities.js';
 
@@ -14,6 +15,7 @@ export const ENTITIES = [
   ConnectionEntity,
   ExecutionEntity,
   ModelEntity,
+  ProviderEntity,
   SecretVersionEntity,
   SessionEntity,
   UserEntity,

@@ -10,6 +10,7 @@ const NOUNS: Readonly<Record<IdKind, string>> = {
   user: 'a user',
   apiToken: 'an API token',
   runner: 'a runner',
+  provider: 'a provider of your own',
   connection: 'a connection',
   model: 'a model',
 };

@@ -15,6 +15,7 @@ export const ID_PREFIXES = {
   user: 'user-',
   apiToken: 'token-',
   runner: 'runner-',
+  provider: 'provider-',
   connection: 'conn-',
   model: 'model-',
 } as const;

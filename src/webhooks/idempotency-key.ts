@@ -46,9 +46,9 @@ export function readIdempotencyKey(call: KeyedCall): IdempotencyKey | undefined 
   const pointer = webhook.idempotencyPointer;
   const id = pointer === undefined ? undefined : idAt(call.body, inputParams, pointer);
   if (id !== undefined) return keyOf(call, `pointer ${pointer}`, id, call.body);
-  const provider = webhook.authentication.provider?.id;
+  const provider = webhook.authentication.provider;
   const deliveryId = provider === undefined ? undefined : deliveryIdOf(provider, rawHeaders, call.body, inputParams);
-  return deliveryId === undefined ? undefined : keyOf(call, `delivery ${provider}`, deliveryId, NOTHING);
+  return deliveryId === undefined ? undefined : keyOf(call, `delivery ${provider!.id}`, deliveryId, NOTHING);
 }
 
 function parseKey(value: string): string | undefined {

@@ -3,6 +3,7 @@ import type { Explain, RejectedCallRecorder } from '../calls/rejected-calls.js';
 import type { ErrorCode } from '../errors.js';
 import type { AcceptOutcome, IncomingCall } from './accept-outcome.js';
 import { recordedHeaders, unprovenHeaders } from './verify/incoming-headers.js';
+import { tokenHeaderOf } from './verify/provider/providers.js';
 import type { IngressWebhook } from './webhook-cache.js';
 
 /** A handshake can come unsigned, and what it carries is for its answer only. */
@@ -67,5 +68,6 @@ function shownHeaders(
         rawHeaders,
         secrets.map(({ secret }) => secret),
       );
-  return recordedHeaders(shown, authentication.headerName);
+  const { provider, headerName } = authentication;
+  return recordedHeaders(shown, (provider && tokenHeaderOf(provider)) ?? headerName);
 }

@@ -8,7 +8,7 @@ import type { Keyring } from '../secrets/seal.js';
 import { sealedFor } from '../secrets/secret-versions.js';
 import { type CompiledRules, compileRules } from './rules/compiled-rules.js';
 import type { IngressRules } from './rules/ingress-rules.js';
-import { type AuthenticationRow, toAuthentication } from './verify/stored-authentication.js';
+import { AUTHENTICATION_COLUMNS, type AuthenticationRow, toAuthentication } from './verify/stored-authentication.js';
 import type { Authentication, ValidSecret } from './verify/verify-credential.js';
 
 /** All that an accept needs to know of a webhook. Secrets are in plain text here: it never leaves the process. */
@@ -125,7 +125,7 @@ interface WebhookRow extends AuthenticationRow {
 /** One statement, so that webhook, workers and secrets are of one moment. */
 const READ = `
   select w.version, w.active, w.owner_id, w.execution_mode, w.dispatch, w.sync_timeout_ms,
-    w.auth_method, w.auth_header_name, w.auth_header_prefix, w.auth_provider, w.idempotency_window_ms, w.idempotency_pointer, w.rules,
+    ${AUTHENTICATION_COLUMNS}, w.idempotency_window_ms, w.idempotency_pointer, w.rules,
     array(select worker_id from webhook_workers where webhook_id = w.id order by position) as worker_ids,
     (select coalesce(json_agg(json_build_object('id', s.id, 'version', s.version, 'sealed', encode(s.sealed, 'base64'),
         'expires_at_ms', floor(extract(epoch from s.expires_at) * 1000)) order by s.version desc), '[]')

@@ -8,8 +8,10 @@ import { CallLimiter } from '../../src/rate-limits/limiter.js';
 import { regenerateSecret } from '../../src/secrets/regenerate-secret.js';
 import { SecretUsage } from '../../src/secrets/secret-usage.js';
 import { AcceptCall } from '../../src/webhooks/accept-call.js';
+import type { AuthenticationInput } from '../../src/webhooks/manage/authentication-input.js';
 import { createWebhook } from '../../src/webhooks/manage/create-webhook.js';
 import { setActive } from '../../src/webhooks/manage/set-active.js';
+import { createProvider, updateProvider } from '../../src/webhooks/providers/manage-providers.js';
 import { WebhookCache } from '../../src/webhooks/webhook-cache.js';
 import { type AdminFixture, openAdminFixture } from '../support/admin-fixture.js';
 
@@ -60,25 +62,28 @@ afterAll(async () => {
   await admin.close();
 });
 
-async function create(active = true): Promise<{ id: string; secret: string }> {
+async function create(
+  active = true,
+  authentication: AuthenticationInput = { method: 'SECRET_HEADER' },
+): Promise<{ id: string; secret: string }> {
   const created = await createWebhook(admin, admin.owner, {
     name: 'test',
     workerIds: ['worker-a'],
     executionMode: 'ASYNC',
     dispatch: 'PARALLEL',
     active,
-    authentication: { method: 'SECRET_HEADER' },
+    authentication,
   });
   if (!created.ok) throw new Error(JSON.stringify(created.userErrors));
   return { id: created.value.webhook.id, secret: created.value.secret };
 }
 
-const post = async (id: string, secret: string): Promise<string> => {
+const post = async (id: string, secret: string, header = 'X-Webhook-Secret'): Promise<string> => {
   const outcome = await accept.accept({
     method: 'POST',
     target: '/',
     webhookId: formatId('webhook', id),
-    rawHeaders: ['Content-Type', 'application/json', 'X-Webhook-Secret', secret],
+    rawHeaders: ['Content-Type', 'application/json', header, secret],
     body: Buffer.from('{}'),
     sourceIp: '127.0.0.1',
     isTest: false,
@@ -87,6 +92,18 @@ const post = async (id: string, secret: string): Promise<string> => {
 };
 
 describe('an ingress that missed a change', () => {
+  it('never stores a call by a definition of its sender that was replaced', async () => {
+    const definition = (header: string): object => ({ schemes: [{ scheme: 'token', from: 'header', name: header }] });
+    const made = await createProvider(admin, admin.owner, { name: 'Acme', definition: definition('X-Old') });
+    if (!made.ok) throw new Error(JSON.stringify(made.userErrors));
+    const { id: provider } = made.value;
+    const { id, secret } = await create(true, { method: 'PROVIDER', provider });
+    expect(await post(id, secret, 'X-Old')).toBe('accepted');
+    await updateProvider(admin, admin.owner, { id: provider, definition: definition('X-New') });
+    expect(await post(id, secret, 'X-Old')).toBe('unauthenticated');
+    expect(await post(id, secret, 'X-New')).toBe('accepted');
+  });
+
   it('never stores a call with a secret that was replaced, and takes the new one at once', async () => {
     const { id, secret } = await create();
     expect(await post(id, secret)).toBe('accepted');

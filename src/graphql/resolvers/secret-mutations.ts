@@ -2,8 +2,8 @@ import { Arg, Authorized, Ctx, Mutation, Resolver } from 'type-graphql';
 import type { Permission } from '../../access/permissions.js';
 import { regenerateSecret } from '../../secrets/regenerate-secret.js';
 import { revealSecret } from '../../secrets/reveal-secret.js';
-import { rotateSecret } from '../../secrets/rotate-secret.js';
 import type { NewSecret } from '../../secrets/secret-versions.js';
+import { rotateWebhookSecret } from '../../webhooks/manage/rotate-webhook-secret.js';
 import type { GraphqlContext } from '../context.js';
 import { readId } from '../public-id.js';
 import { WebhookObject } from '../types/webhook.js';
@@ -59,7 +59,7 @@ export class SecretMutations {
     input: RotateWebhookSecretInput,
   ): Promise<WebhookSecretPayload> {
     const webhookId = readId('webhook', input.id);
-    const outcome = await rotateSecret(context.services, context.principal, {
+    const outcome = await rotateWebhookSecret(context.services, context.principal, {
       webhookId,
       overlapMs: input.overlap ?? DAY_MS,
       secret: input.secret ?? undefined,

@@ -233,7 +233,11 @@ export class RotateWebhookSecretInput {
   })
   overlap?: number | null;
 
-  @Field(() => String, { nullable: true, description: 'A secret that the sender made; without it a new one is made.' })
+  @Field(() => String, {
+    nullable: true,
+    description:
+      'A secret that the sender made; without it a new one is made. Needed where the sender makes the secret.',
+  })
   secret?: string | null;
 }
 

@@ -2,7 +2,7 @@ import type { Sql } from '../../db/database.js';
 import { formatId } from '../../lib/ids.js';
 import type { Keyring } from '../../secrets/seal.js';
 import { sealedFor } from '../../secrets/secret-versions.js';
-import { type AuthenticationRow, toAuthentication } from '../verify/stored-authentication.js';
+import { AUTHENTICATION_COLUMNS, type AuthenticationRow, toAuthentication } from '../verify/stored-authentication.js';
 import type { DiagnosedWebhook, SecretStatus } from './diagnosis.js';
 
 /** At most three are valid; the others have ended. */
@@ -31,7 +31,7 @@ interface Row extends AuthenticationRow {
 const ms = (column: string): string => `floor(extract(epoch from ${column}) * 1000)`;
 
 const READ = `
-  select w.auth_method, w.auth_header_name, w.auth_header_prefix, w.auth_provider,
+  select ${AUTHENTICATION_COLUMNS},
     array(select json_build_object('id', s.id, 'version', s.version, 'sealed', encode(s.sealed, 'base64'),
         'hint', s.hint, 'expires_ms', ${ms('s.expires_at')}, 'revoked_ms', ${ms('s.revoked_at')})
       from webhook_secrets s where s.webhook_id = w.id order by s.version desc limit ${VERSIONS_MAX}) as versions,

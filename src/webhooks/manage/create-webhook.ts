@@ -12,6 +12,7 @@ import { addSecretVersion, type SecretDeps } from '../../secrets/secret-versions
 import { WebhookEntity } from '../webhook.entity.js';
 import { changedRules, type IngressRulesInput } from '../rules/ingress-rules.js';
 import { rulesFaults } from '../rules/rules-faults.js';
+import { providerForUse } from '../providers/provider-for-use.js';
 import { idempotencyFaults } from './idempotency-rules.js';
 import type { AuthenticationInput } from './authentication-input.js';
 import { putWorkers } from './put-workers.js';
@@ -71,7 +72,7 @@ export async function createWebhook(
       ...idempotencyFaults(input),
       ...callbackUrlFaults(input.callbackUrl),
       ...rulesFaults(input, deps.bodyBytesCeiling),
-      ...authenticationFaults(authentication),
+      ...authenticationFaults(authentication, await providerForUse(em, authentication.provider)),
       ...(await workerFaults(em, input.workerIds)),
     ];
     if (userErrors.length > 0) return { ok: false, userErrors };

@@ -1,4 +1,3 @@
-import { findProvider } from '../verify/provider/providers.js';
 import { webhookPath } from '../webhook-path.js';
 import { providerCommand } from './provider-command.js';
 import type { AuthenticationView } from './webhook-view.js';
@@ -32,7 +31,7 @@ export function curlCommand(options: CurlCommandOptions): string {
   const secret = options.secret === undefined ? '"$WEBHOOK_SECRET"' : quote(options.secret);
   const url = publicUrl + webhookPath(webhookId);
   const typed = headers.map(([name, value]) => `-H ${quote(`${name}: ${value}`)}`);
-  const provider = findProvider(authentication.provider ?? '');
+  const provider = authentication.sender;
   if (provider !== undefined) return providerCommand({ provider, url, secret, body: quote(body), headers: typed });
   const credential = signed
     ? `"$(printf %s "$body" | openssl dgst -sha256 -hmac ${secret} | sed 's/.*= *//')"`

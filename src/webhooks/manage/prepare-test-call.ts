@@ -7,7 +7,6 @@ import { type Outcome, refused, succeeded, type UserError } from '../../lib/user
 import { isValid } from '../../secrets/plan-rotation.js';
 import { openSecret, readSecretVersions, rotatable, type SecretDeps } from '../../secrets/secret-versions.js';
 import type { IncomingCall } from '../accept-outcome.js';
-import { findProvider } from '../verify/provider/providers.js';
 import { webhookPath } from '../webhook-path.js';
 import { type SenderProof, signAs } from '../verify/provider/sign.js';
 import type { AuthenticationView } from './webhook-view.js';
@@ -104,13 +103,12 @@ function prove(
   secret: string,
   { target, body }: { readonly target: string; readonly body: string },
 ): SenderProof | undefined {
-  const { provider: providerId, headerName, headerPrefix } = authentication;
-  if (providerId === null) {
+  const { provider, sender, headerName, headerPrefix } = authentication;
+  if (provider === null) {
     return { headers: [[headerName, headerPrefix + credentialOf(authentication, secret, body)]], target };
   }
-  const provider = findProvider(providerId);
   const request = { method: 'POST', publicUrl: deps.publicUrl(), target, body: Buffer.from(body) };
-  return provider && signAs(provider, secret, request, { id: `msg_${newRandomUuid()}`, nowMs: deps.clock.nowMs() });
+  return sender && signAs(sender, secret, request, { id: `msg_${newRandomUuid()}`, nowMs: deps.clock.nowMs() });
 }
 
 function readHeaders(given: unknown): Record<string, string> | undefined {

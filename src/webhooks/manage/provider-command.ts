@@ -62,15 +62,16 @@ function call(url: string, headers: readonly string[], body: string): string {
   return [`curl -sS -X POST ${url}`, ...headers, `--data-raw ${body}`].join(' \\\n  ');
 }
 
-/** The base string goes through the shell as it is: it has only letters, digits, colons and full stops of its own. */
+/** The base string goes through the shell as it is: it has no character of its own that means something there. */
 function signing(scheme: HmacScheme, secret: string): string {
-  const base = scheme.base[0]!.replace('{method}', 'POST')
-    .replace('{formParameters}', '')
+  const base = scheme.base[0]!.replaceAll('{method}', 'POST')
+    .replaceAll('{formParameters}', '')
+    .replaceAll('{escapedBody}', '{body}')
     .replaceAll(/\{(\w+)\}/g, '${$1}');
   const key =
     scheme.key === undefined
       ? `-hmac ${secret}`
-      : `-mac HMAC -macopt hexkey:"$(printf %s ${secret} | sed 's/^${scheme.key.strip}//' | openssl base64 -d -A | ${HEX})"`;
+      : `-mac HMAC -macopt hexkey:"$(printf %s ${secret} | sed 's/^${scheme.key.strip}//'${scheme.key.enc === 'hex' ? '' : ` | openssl base64 -d -A | ${HEX}`})"`;
   const encode = scheme.enc === 'hex' ? HEX : 'openssl base64 -A';
   return `printf %s "${base}" | openssl dgst -${scheme.alg} ${key} -binary | ${encode}`;
 }

@@ -14,6 +14,8 @@ import { lockForChange, writeChange } from './change-webhook.js';
 import type { CreateWebhookInput, WebhookDeps } from './create-webhook.js';
 import { changedRules, differingRules } from '../rules/ingress-rules.js';
 import { rulesFaults } from '../rules/rules-faults.js';
+import { providerForUse } from '../providers/provider-for-use.js';
+import type { Provider } from '../verify/provider/provider.js';
 import { idempotencyFaults } from './idempotency-rules.js';
 import { putWorkers } from './put-workers.js';
 import { authenticationFaults, DESCRIPTION_CHARACTERS_MAX, syncTimeoutFaults, workerFaults } from './webhook-rules.js';
@@ -52,8 +54,9 @@ export async function updateWebhook(
   const secret = input.authentication?.secret ?? undefined;
   if (secret !== undefined) requirePermission(principal, 'webhooks:rotate-secret');
   return await deps.database.transaction(async (em) => {
+    const provider = await providerForUse(em, input.authentication?.provider); // its lock comes before a webhook's
     const webhook = await lockForChange(em, input.id, input.expectedVersion);
-    const userErrors = await faultsOf(em, deps, webhook, input);
+    const userErrors = await faultsOf(em, deps, { webhook, provider }, input);
     if (userErrors.length > 0) return { ok: false, userErrors };
 
     const changed = applyFields(webhook, input);
@@ -88,7 +91,7 @@ export async function updateWebhook(
 async function faultsOf(
   em: EntityManager,
   { bodyBytesCeiling }: WebhookDeps,
-  webhook: Webhook,
+  { webhook, provider }: { readonly webhook: Webhook; readonly provider: Provider | undefined },
   input: UpdateWebhookInput,
 ): Promise<readonly UserError[]> {
   return [
@@ -100,7 +103,7 @@ async function faultsOf(
     ...rulesFaults(input, bodyBytesCeiling),
     ...(input.authentication === undefined
       ? []
-      : authenticationFaults(input.authentication, webhook.authProvider ?? null)),
+      : authenticationFaults(input.authentication, provider, webhook.authProvider ?? null)),
     ...(input.workerIds === undefined ? [] : await workerFaults(em, input.workerIds)),
   ];
 }

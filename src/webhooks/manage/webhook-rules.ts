@@ -5,6 +5,8 @@ import { ownSecretFaults } from '../../secrets/secret-rules.js';
 import { METHOD_DEFAULTS } from '../verify/method-defaults.js';
 import type { AuthenticationInput } from './authentication-input.js';
 import { providerFaults } from './provider-rules.js';
+import { isReservedHeader } from './reserved-headers.js';
+import type { Provider } from '../verify/provider/provider.js';
 import type { AuthenticationMethod } from '../webhook.entity.js';
 
 const WORKERS_MAX = 20;
@@ -17,36 +19,6 @@ const SYNC_TIMEOUT_MS_MAX = 300_000;
 /** RFC 9110, 5.6.2. */
 const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 
-/**
- * Headers that can't carry a credential: they end at the next hop (RFC 9110, 7.6.1), frame or describe the body, or
- * are set by clients and proxies themselves.
- */
-const RESERVED_HEADERS = new Set([
-  'connection',
-  'keep-alive',
-  'proxy-connection',
-  'proxy-authenticate',
-  'proxy-authorization',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-  'content-type',
-  'content-length',
-  'content-encoding',
-  'host',
-  'expect',
-  'accept',
-  'accept-encoding',
-  'date',
-  'via',
-  'forwarded',
-  'x-forwarded-for',
-  'x-forwarded-proto',
-  'x-forwarded-host',
-  'x-real-ip',
-]);
-
 /** What is wrong with the time that a sync call may wait, in milliseconds; `null` is the default. */
 export function syncTimeoutFaults(syncTimeoutMs: number | null): readonly UserError[] {
   if (syncTimeoutMs === null) return [];
@@ -56,14 +28,18 @@ export function syncTimeoutFaults(syncTimeoutMs: number | null): readonly UserEr
   ];
 }
 
-/** @param presentProvider the sender whose secret the webhook has already. */
+/**
+ * @param provider what the input's id names.
+ * @param presentProvider the sender whose secret the webhook has already.
+ */
 export function authenticationFaults(
   authentication: AuthenticationInput,
+  provider: Provider | undefined,
   presentProvider: string | null = null,
 ): readonly UserError[] {
   const { method, headerName, headerPrefix, secret } = authentication;
   return [
-    ...providerFaults(authentication, presentProvider),
+    ...providerFaults(authentication, provider, presentProvider),
     ...headerNameFaults(method, headerName ?? null),
     ...(headerPrefix === null || headerPrefix === undefined ? [] : headerPrefixFaults(headerPrefix)),
     ...(secret === null || secret === undefined ? [] : ownSecretFaults(['authentication', 'secret'], secret)),
@@ -83,7 +59,7 @@ function headerNameFaults(method: AuthenticationMethod, headerName: string | nul
     const message = "A header name has only letters, digits and !#$%&'*+-.^_`|~.";
     return [{ field, message, code: 'INVALID_HEADER_NAME' }];
   }
-  if (RESERVED_HEADERS.has(headerName.toLowerCase())) {
+  if (isReservedHeader(headerName)) {
     return [{ field, message: `The header ${headerName} has another meaning in HTTP.`, code: 'RESERVED_HEADER' }];
   }
   return [];

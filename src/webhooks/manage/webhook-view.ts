@@ -2,7 +2,9 @@ import type { EntityManager } from '@mikro-orm/postgresql';
 import type { Dispatch, ExecutionMode } from '../../calls/call-modes.js';
 import type { IngressRules } from '../rules/ingress-rules.js';
 import { METHOD_DEFAULTS } from '../verify/method-defaults.js';
-import { findProvider, headerOf } from '../verify/provider/providers.js';
+import { OWN_PROVIDER, type OwnProviderRow, senderOf } from '../providers/stored-provider.js';
+import type { Provider } from '../verify/provider/provider.js';
+import { headerOf } from '../verify/provider/providers.js';
 import type { AuthenticationMethod } from '../webhook.entity.js';
 
 /** A secret as lists show it: never its text. */
@@ -26,6 +28,8 @@ export interface AuthenticationView {
   readonly headerPrefix: string;
   /** The sender's id, for the method PROVIDER. */
   readonly provider: string | null;
+  /** What that id stands for. */
+  readonly sender?: Provider | undefined;
 }
 
 /** A webhook as the admin API shows it. Ids are UUIDs, but the workers'. */
@@ -67,6 +71,7 @@ export interface WebhookRow {
   readonly auth_header_name: string | null;
   readonly auth_header_prefix: string | null;
   readonly auth_provider: string | null;
+  readonly own_provider: OwnProviderRow | null;
   readonly idempotency_window_ms: number | null;
   readonly idempotency_pointer: string | null;
   readonly callback: { readonly url: string; readonly secretHint: string } | null;
@@ -96,7 +101,7 @@ const SECRETS_SHOWN_MAX = 10;
 /** What a statement selects `from webhooks w`, so that webhook, workers and secrets are of one moment. */
 export const WEBHOOK_COLUMNS = `
   w.id, w.name, w.description, w.active, w.execution_mode, w.dispatch, w.sync_timeout_ms, w.auth_method,
-  w.auth_header_name, w.auth_header_prefix, w.auth_provider, w.idempotency_window_ms, w.idempotency_pointer, w.rules, w.owner_id, w.version,
+  w.auth_header_name, w.auth_header_prefix, w.auth_provider, ${OWN_PROVIDER}, w.idempotency_window_ms, w.idempotency_pointer, w.rules, w.owner_id, w.version,
   ${ms('w.created_at')} as created_ms, ${ms('w.updated_at')} as updated_ms,
   (select json_build_object('url', k.url, 'secretHint', k.hint) from webhook_callbacks k where k.webhook_id = w.id) as callback,
   array(select worker_id from webhook_workers where webhook_id = w.id order by position) as worker_ids,
@@ -108,7 +113,7 @@ export const WEBHOOK_COLUMNS = `
 
 export function toWebhookView(row: WebhookRow): WebhookView {
   const defaults = METHOD_DEFAULTS[row.auth_method];
-  const provider = findProvider(row.auth_provider ?? '');
+  const sender = senderOf(row.auth_provider, row.own_provider);
   return {
     id: row.id,
     name: row.name,
@@ -119,9 +124,10 @@ export function toWebhookView(row: WebhookRow): WebhookView {
     syncTimeoutMs: row.sync_timeout_ms,
     authentication: {
       method: row.auth_method,
-      headerName: provider === undefined ? (row.auth_header_name ?? defaults.headerName) : headerOf(provider),
+      headerName: sender === undefined ? (row.auth_header_name ?? defaults.headerName) : headerOf(sender),
       headerPrefix: row.auth_header_prefix ?? defaults.headerPrefix,
       provider: row.auth_provider,
+      sender,
     },
     idempotencyWindowMs: row.idempotency_window_ms,
     idempotencyPointer: row.idempotency_pointer,

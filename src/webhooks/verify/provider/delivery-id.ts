@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { headerValues } from '../incoming-headers.js';
 import { parseUntrusted, valuesAt } from './json-path.js';
-import { findProvider } from './providers.js';
+import type { Provider } from './provider.js';
 
 /** Longer than any sender's; a longer one is kept by its hash. */
 const ID_CHARACTERS_MAX = 200;
@@ -10,18 +10,15 @@ const ID_CHARACTERS_MAX = 200;
  * By what a delivery is known when its sender sends it again: the sender's own id, or the hash of the body where it has
  * none. Call it only for a request that was verified.
  *
- * @param providerId as in the table; one that is not there has no ids.
  * @param inputParams the body as it was parsed already, to save doing it again.
  * @returns `undefined` when the sender gives nothing to know it by.
  */
 export function deliveryIdOf(
-  providerId: string,
+  { dedup }: Pick<Provider, 'dedup'>,
   rawHeaders: readonly string[],
   body: Uint8Array,
   inputParams?: unknown,
 ): string | undefined {
-  const dedup = findProvider(providerId)?.dedup;
-  if (dedup === undefined) return undefined;
   const first = (name: string): string | undefined => headerValues(rawHeaders, name.toLowerCase())[0];
   for (const name of dedup.headers ?? []) {
     const id = first(name);

@@ -3,7 +3,8 @@ import type { Encoding, Extract } from './provider.js';
 /** More than any sender sends while secrets roll; each costs a comparison, or a verification with a public key. */
 const SIGNATURES_MAX = 16;
 
-const FORMS: Readonly<Record<Encoding, RegExp>> = {
+/** What is well-formed in an encoding. */
+export const ENCODED: Readonly<Record<Encoding, RegExp>> = {
   hex: /^(?:[0-9a-f]{2})+$/i,
   base64: /^[A-Za-z0-9+/]+={0,2}$/,
 };
@@ -31,7 +32,7 @@ export function itemNamed(header: string, extract: Extract, name: string): strin
 
 /** The bytes of those texts that are well-formed. */
 export function decodeSignatures(texts: readonly string[], enc: Encoding): Buffer[] {
-  return texts.filter((text) => FORMS[enc].test(text)).map((text) => Buffer.from(text, enc));
+  return texts.filter((text) => ENCODED[enc].test(text)).map((text) => Buffer.from(text, enc));
 }
 
 /** A header as the sender would write it: the inverse of the two above, for test calls. */

@@ -44,9 +44,9 @@ interface SignedScheme {
 
 export interface HmacScheme extends SignedScheme {
   readonly scheme: 'hmac';
-  readonly alg: 'sha1' | 'sha256';
+  readonly alg: 'sha1' | 'sha256' | 'sha512';
   /** How the secret's text becomes the key; without it, its bytes are the key. */
-  readonly key?: { readonly enc: 'base64'; readonly strip: string };
+  readonly key?: { readonly enc: Encoding; readonly strip: string };
 }
 
 /** The webhook's secret is the sender's public key. */
