@@ -22,6 +22,6 @@ export interface Principal {
  *
  * @param ownerId the owner, who then owns what is created.
  */
-export function systemPrincipal(ownerId: string, actor: 'startup' | 'command-line'): Principal {
+export function systemPrincipal(ownerId: string, actor: 'startup' | 'command-line' | 'outbound-guard'): Principal {
   return { userId: ownerId, role: 'owner', credential: { type: 'system', id: actor }, scopes: [] };
 }

@@ -77,7 +77,7 @@ async function build(stack: AsyncDisposableStack, { config, log, onFatal }: Star
   );
   const shard = chooseStatisticsShard();
   const stored = { config, log, clock, database, keyring, hub, listener, authenticator, shard };
-  const ground = { ...stored, ...buildOutbound(stack, stored) };
+  const ground = { ...stored, ...buildOutbound(stack, stored, owner.ownerId) };
   const base = {
     ...ground,
     models: await buildModels(stack, ground, owner.ownerId),
