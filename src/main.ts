@@ -10,6 +10,7 @@ const USAGE = `workhook <command>
   token [name]       make an API token for the owner and print it once
   audit              check the chain of the audit log, and end
   schema [--check]   write schema.graphql, or only compare it
+  openapi [--check]  write openapi.json, or only compare it
 
 Settings come from the environment; the README lists them.`;
 
@@ -41,6 +42,8 @@ async function main(args: readonly string[]): Promise<number> {
       const config = readConfig(process.env);
       return (await import('./commands/audit.js')).auditCommand(config);
     }
+    case 'openapi':
+      return (await import('./commands/openapi.js')).openapiCommand({ check: rest.includes('--check') });
     case 'schema':
       return (await import('./commands/schema.js')).schemaCommand({ check: rest.includes('--check') });
     default:

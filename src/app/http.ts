@@ -46,6 +46,7 @@ export function buildHttp(parts: Parts, { ingress, admin, links, metrics, draini
           bodyLimit: bodyLimit({ webhooks, bodyBytesMax, bodyBytesCeiling }),
         }
       : undefined,
+    description: config,
     results: {
       sql: database.pool,
       hub,

@@ -3,6 +3,7 @@ import { Router } from '@koa/router';
 import Koa from 'koa';
 import type { Clock } from '../lib/clock.js';
 import type { Logger } from '../lib/logger.js';
+import type { DocumentFacts } from './openapi/form.js';
 import type { HttpMetrics } from './metrics.js';
 import { observe } from './middleware/observe.js';
 import { problems } from './middleware/problems.js';
@@ -10,6 +11,7 @@ import { requireHttps, type TransportRule } from './middleware/require-https.js'
 import { securityHeaders } from './middleware/security-headers.js';
 import { PATHS } from './paths.js';
 import type { RequestFacts } from './request-facts.js';
+import { openapiRoute } from './routes/openapi.js';
 import { operationsRoutes, type OperationsOptions } from './routes/operations.js';
 import { resultsRoutes, type ResultsOptions } from './routes/results.js';
 import { signInRoutes, type SignInOptions } from './routes/sign-in.js';
@@ -17,6 +19,7 @@ import type { HttpMiddleware, HttpState } from './state.js';
 
 export interface KoaAppOptions {
   readonly operations: OperationsOptions;
+  readonly description: DocumentFacts;
   readonly results: ResultsOptions | undefined;
   readonly signIn: SignInOptions | undefined;
   /** Takes GET and POST /graphql. */
@@ -35,6 +38,7 @@ export function koaHandler(options: KoaAppOptions): KoaHandler {
   const { log } = options;
   const router = new Router<HttpState>({ exclusive: true });
   operationsRoutes(router, options.operations);
+  openapiRoute(router, options.description);
   if (options.results !== undefined) resultsRoutes(router, options.results);
   if (options.signIn !== undefined) signInRoutes(router, options.signIn);
   if (options.graphql !== undefined) {

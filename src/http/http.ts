@@ -12,6 +12,7 @@ import { refuseUpload, sendAnswer } from './answer.js';
 import { ingressHandler } from './ingress.js';
 import { EVENT_STREAM_TIMES, type EventStreamTimes } from './event-stream.js';
 import { HttpMetrics } from './metrics.js';
+import type { DocumentFacts } from './openapi/form.js';
 import { transportRule } from './middleware/require-https.js';
 import { webhookIdIn } from './paths.js';
 import { problemAnswer } from './problem.js';
@@ -35,6 +36,8 @@ export interface HttpOptions {
   readonly links: LinkSigner;
   readonly authenticate: Authenticate;
   readonly operations: OperationsOptions;
+  /** What the description of the API says of this installation. */
+  readonly description: DocumentFacts;
   /** The role `ingress`: POST /api/v1/webhooks/{id}. */
   readonly ingress?: IngressRouteOptions | undefined;
   /** The result routes. */
@@ -83,6 +86,7 @@ export function createHttp(options: HttpOptions): HttpServer {
   const live = results && { ...results, waiters: new ResultWaiters(results) };
   const koa = koaHandler({
     operations: options.operations,
+    description: options.description,
     results: live && {
       ...live,
       streamTimes: { ...EVENT_STREAM_TIMES, ...live.streamTimes },

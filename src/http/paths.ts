@@ -5,6 +5,7 @@ export const PATHS = {
   calls: '/api/v1/calls/',
   executionResult: '/api/v1/execution-result',
   executionLogs: '/api/v1/execution-logs',
+  openapi: '/openapi.json',
   graphql: '/graphql',
   login: '/login',
   oidc: '/login/oidc',

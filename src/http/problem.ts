@@ -76,6 +76,11 @@ export function problemStatus(code: ErrorCode): number {
   return STATUS_OF[code];
 }
 
+/** The status that a code is answered with. */
+export function statusOf(code: ErrorCode): number {
+  return STATUS_OF[code];
+}
+
 /** RFC 9457, 3. */
 export const PROBLEM_JSON = 'application/problem+json';
 

@@ -35,8 +35,9 @@ export const REJECTION_CODES: Partial<Record<AcceptOutcome['type'], ErrorCode>> 
 };
 
 /**
- * Records a request that becomes no call: a rejected one, a repeat or a handshake. Of one that was not authenticated neither the body nor the presented credential is kept:
- * whoever sent it has no claim on our disk, and a mistyped secret is still most of a secret.
+ * Records a request that becomes no call: a rejected one, a repeat or a handshake. Of one that was not authenticated
+ * neither the body nor the presented credential is kept: whoever sent it has no claim on our disk, and a mistyped
+ * secret is still most of a secret.
  */
 export function noteRejected(
   recorder: RejectedCallRecorder,

@@ -117,6 +117,7 @@ export interface WebhookInput {
   readonly executionMode?: 'SYNC' | 'ASYNC';
   readonly dispatch?: 'PARALLEL' | 'SEQUENTIAL';
   readonly syncTimeout?: string;
+  readonly active?: boolean;
   readonly idempotencyWindow?: string;
   readonly idempotencyPointer?: string;
   readonly callbackUrl?: string;

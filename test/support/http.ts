@@ -1,5 +1,6 @@
 import { connect } from 'node:net';
 import { Registry } from 'prom-client';
+import { readConfig } from '../../src/config.js';
 import { createHttp, type HttpOptions } from '../../src/http/http.js';
 import { LinkSigner } from '../../src/http/signed-link.js';
 import { systemClock } from '../../src/lib/clock.js';
@@ -21,6 +22,7 @@ export async function openHttp(options: Partial<HttpOptions> = {}): Promise<Test
     bodyBytesMax: 1024,
     links: new LinkSigner(Buffer.alloc(32, 1), systemClock),
     authenticate: () => Promise.resolve(undefined),
+    description: readConfig({}),
     operations: { readiness: () => Promise.resolve([]), registry: new Registry() },
     clock: systemClock,
     log: createLogger('silent'),

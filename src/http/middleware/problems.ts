@@ -53,8 +53,12 @@ const AWAY = /^(?:ECONNREFUSED|ECONNRESET|ENOENT|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_A
 
 function isDatabaseAway(error: unknown): boolean {
   if (AWAY.test(codeOf(error) ?? '')) return true;
-  // pg has no code for an exhausted pool nor for a connection that broke.
+  // pg has no code for an exhausted pool nor for a connection that broke; the code of a database that is closed is
+  // also that of other faults (55000).
   return (
-    error instanceof Error && /^(?:timeout exceeded when trying to connect|Connection terminated)/.test(error.message)
+    error instanceof Error &&
+    /^(?:timeout exceeded when trying to connect|Connection terminated)|is not currently accepting connections$/.test(
+      error.message,
+    )
   );
 }

@@ -1,4 +1,5 @@
 import { AppError } from '../../errors.js';
+import { PATHS } from '../paths.js';
 import { isLoopback, type RequestFacts } from '../request-facts.js';
 import type { HttpMiddleware } from '../state.js';
 
@@ -10,8 +11,8 @@ export function transportRule(allowInsecureLoopback: boolean): TransportRule {
   return (facts) => facts.secure || (allowInsecureLoopback && isLoopback(facts.sourceIp));
 }
 
-/** Paths that carry no secret and that probes ask for in plain HTTP. */
-const OPEN_PATHS = new Set(['/', '/healthz', '/readyz', '/metrics']);
+/** Paths that carry no secret and that probes and tools ask for in plain HTTP. */
+const OPEN_PATHS = new Set<string>(['/', '/healthz', '/readyz', '/metrics', PATHS.openapi]);
 
 /** Refuses plain HTTP. Never a redirect: the secret has leaked already, and the sender should notice. */
 export function requireHttps(isAllowed: TransportRule): HttpMiddleware {
