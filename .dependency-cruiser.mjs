@@ -22,7 +22,8 @@ const FEATURES = {
   calls: [...GROUND, 'queue', 'access'],
   executions: [...GROUND, 'queue', 'access', 'calls', 'workers'],
   callbacks: [...GROUND, 'queue', 'access', 'calls', 'executions', 'secrets', 'outbound'],
-  webhooks: [...GROUND, 'access', 'calls', 'secrets', 'rate-limits', 'executions', 'callbacks', 'workers', 'templates'],
+  flow: [...GROUND, 'queue', 'calls', 'executions'],
+  webhooks: [...GROUND, 'flow', 'access', 'calls', 'secrets', 'rate-limits', 'executions', 'callbacks', 'workers', 'templates'],
 };
 
 /** @type {Record<string, readonly string[]>} */

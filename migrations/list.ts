@@ -3,6 +3,7 @@ import { Migration0002Providers } from './0002-providers.js';
 import { Migration0003Idempotency } from './0003-idempotency.js';
 import { Migration0004WebhookRules } from './0004-webhook-rules.js';
 import { Migration0005RejectionCode } from './0005-rejection-code.js';
+import { Migration0006FlowControl } from './0006-flow-control.js';
 import { Migration0007Callbacks } from './0007-callbacks.js';
 import { Migration0008Models } from './0008-models.js';
 import { Migration0009StepsAndText } from './0009-steps-and-text.js';
@@ -17,6 +18,7 @@ export const MIGRATIONS = [
   { name: '0003-idempotency', class: Migration0003Idempotency },
   { name: '0004-webhook-rules', class: Migration0004WebhookRules },
   { name: '0005-rejection-code', class: Migration0005RejectionCode },
+  { name: '0006-flow-control', class: Migration0006FlowControl },
   { name: '0007-callbacks', class: Migration0007Callbacks },
   { name: '0008-models', class: Migration0008Models },
   { name: '0009-steps-and-text', class: Migration0009StepsAndText },

@@ -71,6 +71,7 @@ export const ERROR_CODES = {
   MODEL_OUTPUT_INVALID: "The model's answer cannot be read.",
   SPEND_CAP_REACHED: 'The webhook has spent what it may spend today.',
   CANCELED: 'The execution was canceled.',
+  SUPERSEDED: 'A call that came soon after it took its place.',
 
   // the process
   STARTUP_FAILED: 'Workhook could not start.',

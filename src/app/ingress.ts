@@ -75,6 +75,7 @@ export function buildIngress(stack: AsyncDisposableStack, parts: Parts, publicUr
     explain: (...of) => explainRejection({ sql: database.pool, keyring }, ...of),
     secretUsage,
     store: (call) => groupCommit.add(call),
+    flow: parts.flow,
     validateInput: (workerIds, inputParams) => registry.validateInput(workerIds, inputParams),
     beginWait: (callId, isStored) => beginWait({ hub, sql: database.pool, clock }, callId, isStored),
     publicUrl,

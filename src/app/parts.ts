@@ -4,6 +4,7 @@ import type { ConnectionClient } from '../connections/connection-client.js';
 import type { Database } from '../db/database.js';
 import type { EventHub } from '../events/event-hub.js';
 import type { EventListener } from '../events/event-listener.js';
+import type { FlowDesk } from '../flow/flow-desk.js';
 import type { Clock } from '../lib/clock.js';
 import type { Logger } from '../lib/logger.js';
 import type { ModelDesk } from '../models/model-desk.js';
@@ -30,6 +31,7 @@ export interface Parts {
   /** The MCP servers that agents use. */
   readonly mcp: McpServers;
   readonly registry: WorkerRegistry;
+  readonly flow: FlowDesk;
   /** This process's shard of the statistics' counters. */
   readonly shard: number;
 }

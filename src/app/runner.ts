@@ -11,10 +11,13 @@ const RUNNER_CONNECTIONS = 8;
 
 /** Starts to run executions. */
 export async function buildRunner(stack: AsyncDisposableStack, parts: Parts): Promise<QueueRunner> {
-  const { config, log, clock, database, hub, registry, shard } = parts;
+  const { config, log, clock, database, hub, registry, shard, flow } = parts;
   const pool = openBatchPool(database.url, { connectionsMax: RUNNER_CONNECTIONS, joins: 'key', log });
   stack.defer(() => pool.end());
-  const leases = stack.adopt(new LeaseDesk({ pool, shard, clock, log }), (desk) => desk.close());
+  const leases = stack.adopt(
+    new LeaseDesk({ pool, shard, clock, log, onFreed: (webhookIds) => flow.release(webhookIds) }),
+    (desk) => desk.close(),
+  );
   const cancellations = stack.adopt(new Cancellations({ pool, hub, shard, log }), (it) => it.close());
   const runner = await startQueueRunner({
     pool,

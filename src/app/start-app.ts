@@ -7,6 +7,7 @@ import { chooseStatisticsShard } from '../calls/statistics-shard.js';
 import type { Config } from '../config.js';
 import { EventHub } from '../events/event-hub.js';
 import { EventListener } from '../events/event-listener.js';
+import { FlowDesk } from '../flow/flow-desk.js';
 import { LinkSigner } from '../http/signed-link.js';
 import { systemClock } from '../lib/clock.js';
 import type { Logger } from '../lib/logger.js';
@@ -76,7 +77,9 @@ async function build(stack: AsyncDisposableStack, { config, log, onFatal }: Star
     it.close(),
   );
   const shard = chooseStatisticsShard();
-  const stored = { config, log, clock, database, keyring, hub, listener, authenticator, shard };
+  const flow = stack.adopt(new FlowDesk({ pool: database.pool, hub, shard, clock, log }), (it) => it.close());
+  flow.start();
+  const stored = { config, log, clock, database, keyring, hub, listener, authenticator, flow, shard };
   const ground = { ...stored, ...buildOutbound(stack, stored, owner.ownerId) };
   const base = {
     ...ground,

@@ -210,13 +210,14 @@ class Tally {
   counts(): Pick<StatisticsBucket, 'total' | 'succeeded' | 'failed' | 'rejected'> {
     const [accepted, succeeded, failed] = [this.#of('ACCEPTED'), this.#of('SUCCEEDED'), this.#of('FAILED')];
     const others = this.#of('DUPLICATE') + this.#of('HANDSHAKE') + this.#of('IGNORED');
-    let rejected = -accepted - succeeded - failed - others;
+    let rejected = -accepted - succeeded - failed - this.#of('SUPERSEDED') - others;
     for (const calls of this.#calls.values()) rejected += calls;
     return { total: accepted + rejected + others, succeeded, failed, rejected };
   }
 
   byOutcome(): CallStatistics['byOutcome'] {
-    const inProgress = this.#of('ACCEPTED') - this.#of('SUCCEEDED') - this.#of('FAILED');
+    const ended = this.#of('SUCCEEDED') + this.#of('FAILED') + this.#of('SUPERSEDED');
+    const inProgress = this.#of('ACCEPTED') - ended;
     const counts = new Map(this.#calls).set('ACCEPTED', Math.max(0, inProgress));
     return Array.from(counts, ([outcome, count]) => ({ outcome, count })).filter(({ count }) => count > 0);
   }

@@ -24,6 +24,16 @@ export interface CallToStore {
   readonly executions: readonly { readonly executionId: string; readonly workerId: string }[];
   /** By what a repeat of it is known; a call without one has no repeats. */
   readonly idempotency?: IdempotencyKey | undefined;
+  /** It waits until it is released (`flow/release-calls.ts`); without it, it runs at once. */
+  readonly flow?: CallFlow | undefined;
+}
+
+/** What the flow control of a call's webhook says about it. */
+export interface CallFlow {
+  /** By what it belongs together with others: they run in the order of their acceptance. Empty for none. */
+  readonly lane: Buffer;
+  /** Later calls of its lane may take its place. */
+  readonly debounced: boolean;
 }
 
 /**
@@ -35,6 +45,18 @@ export type StoreResult = 'stored' | 'stale' | Repeat;
 /** The columns of {@link IdempotencyKey}s and, behind the parameters of every batch, their values. */
 const KEY_COLUMNS = ', key_hash, body_hash, delivery_id, started, window_ms';
 const KEY_PARAMETERS = ', $20::bytea[], $21::bytea[], $22::text[], $23::text[], $24::float8[]';
+
+/** The same of {@link CallFlow}s. They come after those of keys, if there are such. */
+const FLOW_COLUMNS = ', lane, debounced';
+const flowParameters = (keyed: boolean): string =>
+  keyed ? ', $26::bytea[], $27::boolean[]' : ', $20::bytea[], $21::boolean[]';
+
+const ENTER_FLOW = `
+  entered as (
+    insert into flow_calls (call_id, webhook_id, lane, due_at)
+    select call_id, webhook_id, lane, case when not debounced then now() end
+    from input where fresh and lane is not null order by ordinal
+  ),`;
 
 /** What is to be stored: whatever has no key, or got it. */
 const CLAIM = `
@@ -57,34 +79,35 @@ const REPEATS = `
  * Bodies and headers come as one binary parameter with offsets: as a `bytea[]` or `text[]` the driver would print and
  * escape every byte of them into an array literal.
  *
- * Batches in which no call has an idempotency key have a statement without a word about keys, so they pay nothing.
+ * Batches in which no call has an idempotency key have a statement without a word about keys, so they pay nothing; the
+ * same holds for flow control. Calls under it begin as WAITING, without jobs: a release makes those.
  */
-const storeSql = (keyed: boolean): string => `
+const storeSql = (keyed: boolean, flow: boolean): string => `
   with proven as materialized (
     select id, version from webhooks where id = any($3::uuid[]) and active and deleted_at is null
   ),
   ${keyed ? 'received' : 'input'} as materialized (
     select t.*, p.id is not null as ${keyed ? 'proven' : 'fresh'}
     from unnest($2::uuid[], $3::uuid[], $4::integer[], $5::float8[], $6::text[], $7::text[], $8::boolean[], $9::text[],
-        $10::integer[], $11::integer[], $12::integer[], $13::smallint[]${keyed ? KEY_PARAMETERS : ''})
+        $10::integer[], $11::integer[], $12::integer[], $13::smallint[]${keyed ? KEY_PARAMETERS : ''}${flow ? flowParameters(keyed) : ''})
       with ordinality as t(call_id, webhook_id, version, received_ms, mode, dispatch, is_test, source_ip,
-        headers_at, body_at, end_at, workers${keyed ? KEY_COLUMNS : ''}, ordinal)
+        headers_at, body_at, end_at, workers${keyed ? KEY_COLUMNS : ''}${flow ? FLOW_COLUMNS : ''}, ordinal)
     left join proven p on p.id = t.webhook_id and p.version = t.version
   ),
   ${keyed ? CLAIM : ''}
   new_calls as (
     insert into calls (id, webhook_id, received_at, execution_mode, dispatch, outcome, http_status, is_test,
-      source_ip, request_headers, request_body, pending${keyed ? ', delivery_id' : ''})
+      source_ip, request_headers, request_body, pending${keyed ? ', delivery_id' : ''}${flow ? ', flow' : ''})
     select call_id, webhook_id, to_timestamp(received_ms / 1000), mode, dispatch, 'ACCEPTED',
       case mode when 'ASYNC' then 202 end, is_test, source_ip,
       convert_from(substring($1::bytea from headers_at for body_at - headers_at), 'UTF8')::json,
-      substring($1::bytea from body_at for end_at - body_at), workers${keyed ? ', delivery_id' : ''}
+      substring($1::bytea from body_at for end_at - body_at), workers${keyed ? ', delivery_id' : ''}${flow ? ", case when lane is not null then 'HELD' end" : ''}
     from input where fresh
   ),
   new_executions as (
     insert into executions (id, call_id, webhook_id, worker_id, position, status, queued_at)
     select e.id, i.call_id, i.webhook_id, e.worker_id, e.position,
-      case when e.position = 0 or i.dispatch = 'PARALLEL' then 'QUEUED' else 'WAITING' end,
+      case when ${flow ? 'i.lane is null and ' : ''}(e.position = 0 or i.dispatch = 'PARALLEL') then 'QUEUED' else 'WAITING' end,
       to_timestamp(i.received_ms / 1000)
     from unnest($14::uuid[], $15::integer[], $16::text[], $17::smallint[]) as e(id, ordinal, worker_id, position)
     join input i on i.ordinal = e.ordinal and i.fresh
@@ -103,13 +126,18 @@ const storeSql = (keyed: boolean): string => `
     from input where fresh group by webhook_id, bucket_start
   ),
   statistics as (${statisticsUpsertSql('counted')}),
+  ${flow ? ENTER_FLOW : ''}
   notified as (select count(pg_notify('${CHANNEL}', payload)) from unnest($19::text[]) as n(payload))
   select array(select ordinal::integer from input where not ${keyed ? 'proven' : 'fresh'}) as stale,
     ${keyed ? REPEATS : ''}
     (select count from jobs) as jobs, (select count from notified) as notified`;
 
-const STORE = storeSql(false);
-const STORE_KEYED = storeSql(true);
+const STORE = {
+  'store-calls': storeSql(false, false),
+  'store-calls-keyed': storeSql(true, false),
+  'store-calls-flow': storeSql(false, true),
+  'store-calls-keyed-flow': storeSql(true, true),
+} as const;
 
 /**
  * Stores a batch of calls in one transaction.
@@ -125,12 +153,18 @@ export async function storeCalls(
   retentionDays = 0,
 ): Promise<readonly StoreResult[]> {
   const keyed = calls.some((call) => call.idempotency !== undefined);
-  const values = parametersOf(calls, shard);
-  const { rows } = await sql.query<{ stale: number[]; repeats?: (Repeat & { ordinal: number })[] | null }>(
-    keyed
-      ? { name: 'store-calls-keyed', text: STORE_KEYED, values: [...values, ...keyParametersOf(calls), retentionDays] }
-      : { name: 'store-calls', text: STORE, values },
-  );
+  const flow = calls.some((call) => call.flow !== undefined);
+  const name = `store-calls${keyed ? '-keyed' : ''}${flow ? '-flow' : ''}` as const;
+  const values = [
+    ...parametersOf(calls, shard),
+    ...(keyed ? [...keyParametersOf(calls), retentionDays] : []),
+    ...(flow ? [calls.map((call) => call.flow?.lane), calls.map((call) => call.flow?.debounced)] : []),
+  ];
+  const { rows } = await sql.query<{ stale: number[]; repeats?: (Repeat & { ordinal: number })[] | null }>({
+    name,
+    text: STORE[name],
+    values,
+  });
   const { stale, repeats } = rows[0]!;
   const results = calls.map((): StoreResult => 'stored');
   for (const ordinal of stale) results[ordinal - 1] = 'stale';

@@ -28,12 +28,21 @@ export type Ending =
   | { readonly status: 'QUEUED'; readonly delayMs: number };
 
 export interface Finish {
-  readonly lease: Pick<Lease, 'executionId' | 'token' | 'callId' | 'dispatch'>;
+  readonly lease: Pick<Lease, 'executionId' | 'token' | 'callId' | 'dispatch' | 'flow'>;
   readonly ending: Ending;
 }
 
 /** `refused`: the lease was taken over or the end is written already; nothing of this one was. */
 export type FinishResult = 'finished' | 'refused';
+
+/** Makes room for the calls that wait behind one that has ended; a release (`flow/release-calls.ts`) gives it to them. */
+const LEFT_FLOW = `left_flow as (
+    update flow_calls f set state = 'ENDED' from counted_down d
+    where f.call_id = any($14::uuid[]) and f.call_id = d.id and d.finished
+    returning f.webhook_id
+  ),`;
+
+const FREED = 'array(select distinct webhook_id from left_flow) as freed,';
 
 const TERMINAL = TERMINAL_STATUSES.map((status) => `'${status}'`).join(', ');
 
@@ -55,8 +64,10 @@ const TERMINAL = TERMINAL_STATUSES.map((status) => `'${status}'`).join(', ');
  *
  * Results and errors come as one binary parameter with offsets; as a `text[]` the driver would escape every byte of
  * them into an array literal, and PostgreSQL would undo it.
+ *
+ * Batches without a call under flow control have a statement without a word about it, so they pay nothing.
  */
-const finishSql = (fence: string): string => `
+const finishSql = (fence: string, flow: boolean): string => `
   with input as materialized (
     select id, token, status, prompt_tokens, completion_tokens, delay_ms, first_id, last_id,
       case when start_at < end_at then convert_from(substring($1::bytea from start_at for end_at - start_at), 'UTF8')::json end
@@ -146,6 +157,7 @@ const finishSql = (fence: string): string => `
   ),
   statistics as (${statisticsUpsertSql('counted')}),
   ${callbacksSql('counted_down')},
+  ${flow ? LEFT_FLOW : ''}
   notified as (
     ${notifySql(`(
       select ${executionChangedSql('id', 'call_id', 'webhook_id', 'seq')} as event from changed
@@ -153,11 +165,13 @@ const finishSql = (fence: string): string => `
       select ${callFinishedSql('id', 'webhook_id')} from counted_down where finished
     ) news`)}
   )
-  select array(select id from finished) as finished, (table jobs), (table callback_jobs),
+  select array(select id from finished) as finished, ${flow ? FREED : ''} (table jobs), (table callback_jobs),
     (table notified)`;
 
-const FINISH = finishSql("e.status = 'RUNNING' and e.lease_token = i.token");
-const FINISH_UNLEASED = finishSql("e.status in ('QUEUED', 'WAITING')");
+const LEASED = "e.status = 'RUNNING' and e.lease_token = i.token";
+const FINISH = finishSql(LEASED, false);
+const FINISH_FLOW = finishSql(LEASED, true);
+const FINISH_UNLEASED = finishSql("e.status in ('QUEUED', 'WAITING')", true);
 
 const NO_RANGE = millisecondRange('00000000-0000-0000-0000-000000000000');
 
@@ -165,18 +179,22 @@ const NO_RANGE = millisecondRange('00000000-0000-0000-0000-000000000000');
  * Writes how attempts ended.
  *
  * @param shard this process's shard of the counters.
+ * @param onFreed is told, after the commit, in which webhooks a call under flow control has ended.
  * @returns a result for each, in order. Rejects with SQLSTATE class 22 or 23 when a result is not JSON.
  */
 export async function finishExecutions(
   pool: pg.Pool,
   shard: number,
   finishes: readonly Finish[],
+  onFreed?: (webhookIds: readonly string[]) => void,
 ): Promise<readonly FinishResult[]> {
-  const { rows } = await pool.query<{ finished: string[] }>({
-    name: 'finish-executions',
-    text: FINISH,
+  const flow = finishes.some(({ lease }) => lease.flow);
+  const { rows } = await pool.query<{ finished: string[]; freed?: string[] }>({
+    ...(flow ? { name: 'finish-executions-flow', text: FINISH_FLOW } : { name: 'finish-executions', text: FINISH }),
     values: parametersOf(finishes, shard),
   });
+  const { freed = [] } = rows[0]!;
+  if (freed.length > 0) onFreed?.(freed);
   const finished = new Set(rows[0]!.finished);
   return finishes.map(({ lease }) => (finished.has(lease.executionId) ? 'finished' : 'refused'));
 }
@@ -202,7 +220,7 @@ export async function cancelUnleased(
     text: FINISH_UNLEASED,
     values: parametersOf(
       finishes.map(({ execution, error }) => ({
-        lease: { ...execution, token: NO_TOKEN },
+        lease: { ...execution, token: NO_TOKEN, flow: true },
         ending: { status: 'CANCELED', error },
       })),
       shard,

@@ -16,6 +16,8 @@ export interface LeaseDeskOptions {
   readonly pool: pg.Pool;
   /** This process's shard of the statistics. */
   readonly shard: number;
+  /** Told in which webhooks a call under flow control has ended. Does not wait. */
+  readonly onFreed?: (webhookIds: readonly string[]) => void;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -36,7 +38,7 @@ export class LeaseDesk {
   readonly #finishes: GroupCommit<Finish, FinishResult>;
 
   constructor(options: LeaseDeskOptions) {
-    const { pool, shard, clock } = options;
+    const { pool, shard, clock, onFreed } = options;
     this.#options = options;
     const shared = {
       batchItemsMax: BATCH_ITEMS_MAX,
@@ -48,7 +50,7 @@ export class LeaseDesk {
     };
     this.#leases = new GroupCommit({ ...shared, commit: (batch) => takeLeases(pool, batch) });
     this.#progress = new GroupCommit({ ...shared, commit: (batch) => writeProgress(pool, batch) });
-    this.#finishes = new GroupCommit({ ...shared, commit: (batch) => finishExecutions(pool, shard, batch) });
+    this.#finishes = new GroupCommit({ ...shared, commit: (batch) => finishExecutions(pool, shard, batch, onFreed) });
   }
 
   /**

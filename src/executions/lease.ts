@@ -14,6 +14,8 @@ export interface Lease {
   /** The version that the execution is bound to from its first attempt on; `null`: there is no such worker. */
   readonly workerVersion: number | null;
   readonly dispatch: Dispatch;
+  /** Its call is under flow control: its end lets others have their turn. */
+  readonly flow: boolean;
   /** The attempt that this lease is for, from 1. */
   readonly attempt: number;
   /** Its newest event, the one that says that it runs. */
@@ -73,7 +75,7 @@ const LEASE = `
     ${notifySql(`(select ${executionChangedSql('id', 'call_id', 'webhook_id', 'seq')} as event from leased) changed`)}
   )
   select l.id, l.call_id as "callId", l.webhook_id as "webhookId", l.worker_id as "workerId",
-    l.worker_version as "workerVersion", l.attempt, l.seq, l.cancel_requested as "cancelRequested", c.dispatch, convert_from(c.request_body, 'UTF8') as input,
+    l.worker_version as "workerVersion", l.attempt, l.seq, l.cancel_requested as "cancelRequested", c.dispatch, c.flow is not null as flow, convert_from(c.request_body, 'UTF8') as input,
     (select payloads from notified), (select set_config('synchronous_commit', 'off', true))
   from leased l join calls c on c.id = l.call_id`;
 
@@ -87,6 +89,7 @@ interface LeasedRow {
   readonly seq: number;
   readonly dispatch: Dispatch;
   readonly cancelRequested: boolean;
+  readonly flow: boolean;
   readonly input: string;
 }
 

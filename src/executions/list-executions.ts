@@ -90,7 +90,7 @@ function pageThroughCalls(webhookId: string, filter: ExecutionFilter, page: Keys
               and (left(c.id::text, 13) || '-ffff-ffff-ffffffffffff')::uuid
             and call_id = c.id
         ) e
-        where c.outcome in ('ACCEPTED', 'SUCCEEDED', 'FAILED') and ${calls.text}
+        where c.outcome in ('ACCEPTED', 'SUCCEEDED', 'FAILED', 'SUPERSEDED') and ${calls.text}
         order by c.id ${order}, e.id ${order} limit ${limit}
       ) page order by call_id ${order}, id ${order}`,
     values: calls.values,

@@ -17,11 +17,12 @@ type EventRow = Omit<ExecutionEventView, 'data'> & { readonly data: string };
 
 /**
  * The first event is made from the execution's row (`e`) and its call's (`c`): writing it would cost every accept an
- * insert. An execution that is not the first of a sequence begins as WAITING, every other one as QUEUED.
+ * insert. An execution of a call under flow control, or one that is not the first of a sequence, begins as WAITING,
+ * every other one as QUEUED.
  */
 const FIRST_EVENT = `
   1 as seq, e.queued_at as at, 'status' as kind,
-  json_build_object('status', case when c.dispatch = 'SEQUENTIAL' and e.position > 0 then 'WAITING' else 'QUEUED' end,
+  json_build_object('status', case when c.flow = 'HELD' or (c.dispatch = 'SEQUENTIAL' and e.position > 0) then 'WAITING' else 'QUEUED' end,
     'attempt', 0)::text as data`;
 
 const READ = `

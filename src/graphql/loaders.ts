@@ -30,6 +30,7 @@ import {
 } from '../executions/read-steps.js';
 import { readPartialTexts } from '../executions/read-text.js';
 import type { Clock } from '../lib/clock.js';
+import { type FlowCounts, readFlowCounts, readQueuePositions } from '../flow/queue-positions.js';
 import { readWebhooks } from '../webhooks/manage/read-webhooks.js';
 import type { WebhookView } from '../webhooks/manage/webhook-view.js';
 import { readWebhookIdsByWorker } from '../webhooks/manage/webhooks-of-workers.js';
@@ -47,6 +48,8 @@ export interface Loaders {
   readonly calls: DataLoader<string, CallSummary | undefined>;
   readonly callRequests: DataLoader<string, CallRequest | undefined>;
   readonly callCounts: DataLoader<string, CallCount>;
+  readonly queuePositions: DataLoader<string, number | undefined>;
+  readonly flowCounts: DataLoader<string, FlowCounts>;
   readonly executions: DataLoader<string, ExecutionView | undefined>;
   readonly executionsOfCalls: DataLoader<string, readonly ExecutionView[]>;
   readonly eventsOfExecutions: DataLoader<string, readonly ExecutionEventView[]>;
@@ -83,6 +86,8 @@ export function createLoaders(deps: LoaderDeps, principal: Principal | undefined
     calls: new DataLoader(async (ids) => inOrder(ids, await readCallsByIds(sql, ids))),
     callRequests: new DataLoader(async (ids) => inOrder(ids, await readCallRequests(sql, ids))),
     callCounts: new DataLoader(async (ids) => inOrder(ids, await readCallCounts(sql, ids), NO_CALLS)),
+    queuePositions: new DataLoader(async (ids) => inOrder(ids, await readQueuePositions(sql, ids))),
+    flowCounts: new DataLoader(async (ids) => inOrder(ids, await readFlowCounts(sql, ids), NOTHING_ON_ITS_WAY)),
     executions: new DataLoader(async (ids) => inOrder(ids, await readExecutionsByIds(sql, ids))),
     executionsOfCalls: new DataLoader(async (ids) => inOrder(ids, await readExecutionsOfCalls(sql, ids), [])),
     eventsOfExecutions: new DataLoader(async (ids) => inOrder(ids, await readEventsOfExecutions(sql, ids), [])),
@@ -115,6 +120,7 @@ export function createLoaders(deps: LoaderDeps, principal: Principal | undefined
   };
 }
 
+const NOTHING_ON_ITS_WAY: FlowCounts = { waiting: 0, running: 0 };
 const NO_CALLS: CallCount = { callCount: 0, lastCalledAt: null };
 
 /** Batches what is asked for with equal arguments, as it is below one field of a list. */

@@ -29,6 +29,7 @@ import { SecretMutations } from './resolvers/secret-mutations.js';
 import { TestWebhookMutation } from './resolvers/test-webhook.js';
 import { UserResolver } from './resolvers/users.js';
 import { WebhookFields } from './resolvers/webhook-fields.js';
+import { CallFlowFields, WebhookFlowFields, WebhookFlowMutations } from './resolvers/webhook-flow.js';
 import { WebhookMutations } from './resolvers/webhook-mutations.js';
 import { WebhookQueries } from './resolvers/webhook-queries.js';
 import { WorkerMutations } from './resolvers/worker-mutations.js';
@@ -50,6 +51,7 @@ export function buildGraphqlSchema(): GraphQLSchema {
       CallbackOfCallField,
       CallbacksOfWebhookField,
       CallFields,
+      CallFlowFields,
       CallQueries,
       CallReceivedResolver,
       ConnectionMutations,
@@ -72,6 +74,8 @@ export function buildGraphqlSchema(): GraphQLSchema {
       TestWebhookMutation,
       UserResolver,
       WebhookFields,
+      WebhookFlowFields,
+      WebhookFlowMutations,
       WebhookMutations,
       WebhookQueries,
       WorkerFields,

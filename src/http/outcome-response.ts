@@ -123,7 +123,7 @@ function answerAccepted(call: AcceptedCall, context: AnswerContext): HttpAnswer 
       POLL_AFTER_S,
       ...ownHeaders(call),
     ],
-    body: `${opening(true, call, context)},"results":[${results.join(',')}],"callId":"${callId}","status":"accepted"}`,
+    body: `${opening(true, call, context)},"results":[${results.join(',')}],"callId":"${callId}","status":"accepted"${positionText(call)}}`,
   };
 }
 
@@ -134,6 +134,10 @@ function answerIgnored(ignored: Pick<AcceptedCall, 'webhookId' | 'executionMode'
     headers: ['Content-Type', 'application/json', 'Cache-Control', 'no-store'],
     body: `${opening(true, ignored, context)},"results":[],"ignored":true}`,
   };
+}
+
+function positionText({ queuePosition }: AcceptedCall): string {
+  return queuePosition === undefined ? '' : `,"queuePosition":${queuePosition}`;
 }
 
 function answerCompleted(call: AcceptedCall, executions: readonly ExecutionView[], context: AnswerContext): HttpAnswer {

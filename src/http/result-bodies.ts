@@ -14,7 +14,7 @@ export function executionBody(execution: ExecutionView, requestBody: Buffer | un
 
 /** GET /api/v1/calls/{id}: the call with all its executions, in the order of the webhook's workers. */
 export function callBody(call: CallView, executions: readonly ExecutionView[]): Buffer {
-  const accepted = ['ACCEPTED', 'SUCCEEDED', 'FAILED'].includes(call.outcome);
+  const accepted = ['ACCEPTED', 'SUCCEEDED', 'FAILED', 'SUPERSEDED'].includes(call.outcome);
   const members: JsonMember[] = [
     ['callId', formatId('call', call.id)],
     ['webhookId', formatId('webhook', call.webhookId)],

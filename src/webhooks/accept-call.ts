@@ -1,8 +1,9 @@
 import { AppError } from '../errors.js';
-import type { IdempotencyKey, Repeat } from '../calls/idempotency.js';
+import type { Repeat } from '../calls/idempotency.js';
 import type { CallToStore, StoreResult } from '../calls/store-calls.js';
 import type { Explain, RejectedCallRecorder } from '../calls/rejected-calls.js';
 import type { CallWait } from '../executions/wait-for.js';
+import type { FlowDesk } from '../flow/flow-desk.js';
 import type { Clock } from '../lib/clock.js';
 import type { Logger } from '../lib/logger.js';
 import { formatId, newUuidV7, parseId } from '../lib/ids.js';
@@ -33,6 +34,8 @@ export interface AcceptCallOptions {
   readonly secretUsage: SecretUsage;
   /** Stores with others in one transaction; resolves after COMMIT. */
   readonly store: (call: CallToStore) => Promise<StoreResult>;
+  /** Lets calls under flow control go when it is their turn. */
+  readonly flow: Pick<FlowDesk, 'enter' | 'positionOf'>;
   readonly validateInput: (workerIds: readonly string[], inputParams: unknown) => Promise<readonly InputFault[]>;
   /**
    * Subscribes to a call's end. Called before the commit, so that no end is missed; for one that is stored already,
@@ -176,9 +179,12 @@ export class AcceptCall {
       const outcome = 'REJECTED_MALFORMED';
       return reject({ type: 'malformed-idempotency-key', webhookId }, { outcome, httpStatus: 400, reason });
     }
-    const plan = planAnswer(webhook, incoming.rawHeaders, this.#options);
+    const planned = planAnswer(webhook, incoming.rawHeaders, this.#options);
+    // Nothing runs until somebody resumes the webhook, so nobody waits for it.
+    const plan = webhook.flow?.paused === true ? { executionMode: planned.executionMode, waitMs: 0 } : planned;
     const kept = parsed.body === incoming.body ? incoming : { ...incoming, body: parsed.body };
-    const call = callToStore(webhook, kept, receivedAtMs, plan, idempotency);
+    const flow = webhook.flow?.enter(parsed.body, parsed.inputParams);
+    const call = callToStore(webhook, kept, receivedAtMs, plan, { idempotency, flow });
     const result = await this.#storeAndAwait(call, plan);
     if (result === 'stale' || 'type' in result) return result;
     const firstCallId = formatId('call', result.callId);
@@ -242,7 +248,9 @@ export class AcceptCall {
     const wait = this.#beginWait(call.callId, plan, false);
     try {
       const result = await this.#options.store(call);
-      return result === 'stored' ? await this.#answer(call, plan, wait) : result;
+      if (result !== 'stored') return result;
+      if (call.flow === undefined) return await this.#answer(call, plan, wait);
+      return await this.#answer(at(call, await this.#options.flow.enter(call)), plan, wait);
     } finally {
       this.#endWait(wait);
     }
@@ -253,7 +261,9 @@ export class AcceptCall {
     const { webhookId, executionMode } = call;
     const wait = this.#beginWait(callId, plan, true);
     try {
-      return await this.#answer({ callId, webhookId, executionMode, executions, isRepeat: true }, plan, wait);
+      const first: AcceptedCall = { callId, webhookId, executionMode, executions, isRepeat: true };
+      if (call.flow === undefined) return await this.#answer(first, plan, wait);
+      return await this.#answer(at(first, await this.#options.flow.positionOf(callId)), plan, wait);
     } finally {
       this.#endWait(wait);
     }
@@ -264,10 +274,13 @@ export class AcceptCall {
     const accepted = preferenceApplied === undefined ? call : { ...call, preferenceApplied };
     if (wait === undefined) return { type: 'accepted', call: accepted };
     const executions = await wait.finished(this.#released ? 0 : plan.waitMs);
+    // To its sender a call whose place another one took is no failure: it would send it again.
+    if (executions?.every(({ error }) => error?.code === 'SUPERSEDED')) return { type: 'accepted', call: accepted };
     if (executions !== undefined) return { type: 'completed', call: accepted, executions };
     // What a repeat was answered says nothing of the first call, whose caller may still wait.
     if (call.isRepeat === undefined) this.#options.noteDeadline(call.callId);
-    return { type: 'deadline', call: accepted };
+    if (accepted.queuePosition === undefined) return { type: 'deadline', call: accepted };
+    return { type: 'deadline', call: at(accepted, await this.#options.flow.positionOf(call.callId)) };
   }
 
   #beginWait(callId: string, { executionMode }: AnswerPlan, isStored: boolean): CallWait | undefined {
@@ -296,12 +309,17 @@ function secretHeaderOf({ authentication }: IngressWebhook): string | undefined 
   return method === 'HMAC_SIGNATURE' ? undefined : headerName;
 }
 
+/** A place that can't be said now is left out: the call is stored all the same. */
+function at(call: AcceptedCall, queuePosition: number | undefined): AcceptedCall {
+  return { ...call, queuePosition };
+}
+
 function callToStore(
   webhook: IngressWebhook,
   incoming: IncomingCall,
   receivedAtMs: number,
   { executionMode }: AnswerPlan,
-  idempotency: IdempotencyKey | undefined,
+  more: Pick<CallToStore, 'idempotency' | 'flow'>,
 ): CallToStore {
   return {
     callId: newUuidV7(receivedAtMs),
@@ -315,6 +333,6 @@ function callToStore(
     headersJson: JSON.stringify(recordedHeaders(incoming.rawHeaders, secretHeaderOf(webhook))),
     body: incoming.body,
     executions: webhook.workerIds.map((workerId) => ({ executionId: newUuidV7(receivedAtMs), workerId })),
-    idempotency,
+    ...more,
   };
 }

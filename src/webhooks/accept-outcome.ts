@@ -40,6 +40,8 @@ export interface AcceptedCall {
   readonly preferenceApplied?: string;
   /** It came before under the same idempotency key: the call and its executions are those of the first time. */
   readonly isRepeat?: true;
+  /** Its place in its webhook's queue: 0 runs now; only with flow control. */
+  readonly queuePosition?: number | undefined;
 }
 
 /** What became of a POST. The route is the only place that knows a status code for it. */

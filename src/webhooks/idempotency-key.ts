@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import type { IdempotencyKey } from '../calls/idempotency.js';
-import { parseJsonPointer, valueAt } from '../lib/json-pointer.js';
 import { deliveryIdOf } from './verify/provider/delivery-id.js';
 import { headerValues } from './verify/incoming-headers.js';
+import { idAt } from './id-at.js';
 import type { IngressWebhook } from './webhook-cache.js';
 
 const KEY_CHARACTERS_MAX = 255;
@@ -55,23 +55,6 @@ function parseKey(value: string): string | undefined {
   const quoted = QUOTED.exec(value)?.[1]?.replaceAll(/\\(.)/g, '$1');
   const key = quoted ?? (BARE.test(value) ? value : '');
   return key.length >= 1 && key.length <= KEY_CHARACTERS_MAX ? key : undefined;
-}
-
-/** A text that is not empty, or a number; anything else is no id. */
-function idAt(body: Buffer, inputParams: unknown, pointer: string): string | undefined {
-  const tokens = parseJsonPointer(pointer) ?? [];
-  const value = valueAt(inputParams, tokens);
-  if (typeof value === 'string') return value === '' ? undefined : value;
-  if (typeof value !== 'number') return undefined;
-  if (Number.isSafeInteger(value)) return String(value);
-  // Two long numbers can be the same once parsed, so it is the digits that count.
-  const exact: unknown = JSON.parse(body.toString(), keepDigits);
-  return valueAt(exact, tokens) as string;
-}
-
-/** A reviver: V8 tells it the text that a number was read from. */
-function keepDigits(_: string, value: unknown, context?: { readonly source?: string }): unknown {
-  return typeof value === 'number' ? context?.source : value;
 }
 
 function keyOf({ webhook, windowMs }: KeyedCall, kind: string, key: string, toMatch: Buffer): IdempotencyKey {

@@ -6,6 +6,8 @@ import type { Clock } from '../lib/clock.js';
 import type { Dispatch, ExecutionMode } from '../calls/call-modes.js';
 import type { Keyring } from '../secrets/seal.js';
 import { sealedFor } from '../secrets/secret-versions.js';
+import { FLOW_COLUMNS, type FlowRow } from './flow/flow-settings.js';
+import { type IngressFlow, toIngressFlow } from './flow/ingress-flow.js';
 import { type CompiledRules, compileRules } from './rules/compiled-rules.js';
 import type { IngressRules } from './rules/ingress-rules.js';
 import { AUTHENTICATION_COLUMNS, type AuthenticationRow, toAuthentication } from './verify/stored-authentication.js';
@@ -24,6 +26,8 @@ export interface IngressWebhook {
   readonly idempotencyWindowMs: number | undefined;
   /** RFC 6901: where a body has the id by which a repeat is known. */
   readonly idempotencyPointer: string | undefined;
+  /** Which of its calls may run when; `undefined`: they run as they come. */
+  readonly flow: IngressFlow | undefined;
   readonly authentication: Authentication;
   readonly secrets: readonly ValidSecret[];
   readonly workerIds: readonly string[];
@@ -108,7 +112,7 @@ export class WebhookCache {
   }
 }
 
-interface WebhookRow extends AuthenticationRow {
+interface WebhookRow extends AuthenticationRow, FlowRow {
   readonly version: number;
   readonly active: boolean;
   readonly owner_id: string;
@@ -126,6 +130,7 @@ interface WebhookRow extends AuthenticationRow {
 const READ = `
   select w.version, w.active, w.owner_id, w.execution_mode, w.dispatch, w.sync_timeout_ms,
     ${AUTHENTICATION_COLUMNS}, w.idempotency_window_ms, w.idempotency_pointer, w.rules,
+    ${FLOW_COLUMNS},
     array(select worker_id from webhook_workers where webhook_id = w.id order by position) as worker_ids,
     (select coalesce(json_agg(json_build_object('id', s.id, 'version', s.version, 'sealed', encode(s.sealed, 'base64'),
         'expires_at_ms', floor(extract(epoch from s.expires_at) * 1000)) order by s.version desc), '[]')
@@ -147,6 +152,7 @@ async function readIngressWebhook(sql: Sql, keyring: Keyring, id: string): Promi
     syncTimeoutMs: row.sync_timeout_ms ?? undefined,
     idempotencyWindowMs: row.idempotency_window_ms ?? undefined,
     idempotencyPointer: row.idempotency_pointer ?? undefined,
+    flow: toIngressFlow(row),
     authentication: toAuthentication(row),
     secrets: row.secrets.map((secret) => ({
       id: secret.id,

@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { storeCalls } from '../../src/calls/store-calls.js';
+import { type CallFlow, storeCalls } from '../../src/calls/store-calls.js';
 import type { Dispatch } from '../../src/calls/call-modes.js';
 import { type Database, openDatabase } from '../../src/db/database.js';
 import { ENTITIES } from '../../src/entities.js';
@@ -11,6 +11,7 @@ import type { ExecutionView } from '../../src/executions/execution-view.js';
 import { LeaseDesk } from '../../src/executions/lease-desk.js';
 import { readCallExecutions } from '../../src/executions/read-executions.js';
 import { beginWait } from '../../src/executions/wait-for.js';
+import { FlowDesk } from '../../src/flow/flow-desk.js';
 import { systemClock } from '../../src/lib/clock.js';
 import { newRandomUuid, newUuidV7 } from '../../src/lib/ids.js';
 import { createLogger } from '../../src/lib/logger.js';
@@ -29,6 +30,13 @@ export interface StoredCall {
   readonly executionIds: readonly string[];
 }
 
+export interface StoreOptions {
+  readonly dispatch?: Dispatch;
+  readonly body?: string;
+  /** Under flow control; nothing but a release lets it run. */
+  readonly flow?: CallFlow;
+}
+
 /** Everything that runs executions, on a database of the test file's own; the tests decide what workers do. */
 export interface ExecutionFixture {
   readonly url: string;
@@ -37,11 +45,13 @@ export interface ExecutionFixture {
   readonly hub: EventHub;
   readonly webhookId: string;
   readonly leases: LeaseDesk;
+  /** Its sweeps are the test's to ask for. */
+  readonly flow: FlowDesk;
   addWorker(id: string, behaviour: Behaviour, limits?: { attemptsMax?: number; timeoutMs?: number }): Promise<void>;
   /** Gives a worker something else to do. */
   changeWorker(id: string, behaviour: Behaviour): void;
   /** Stores a call that starts these workers, as the ingress does. */
-  store(workerIds: readonly string[], options?: { dispatch?: Dispatch; body?: string }): Promise<StoredCall>;
+  store(workerIds: readonly string[], options?: StoreOptions): Promise<StoredCall>;
   startRunner(concurrency?: number): Promise<QueueRunner>;
   /** Waits for a stored call's end; fails after ten seconds. */
   end(callId: string): Promise<readonly ExecutionView[]>;
@@ -64,8 +74,10 @@ export async function openExecutionFixture(): Promise<ExecutionFixture> {
     hub,
     runners: [{ kind: 'CODE', run: (worker, run) => behaviours.get(worker.id)!(run) }],
   });
-  const leases = new LeaseDesk({ pool, shard: 3, clock: systemClock, log });
   const cancellations = new Cancellations({ pool, hub, shard: 3, log });
+  const flow = new FlowDesk({ pool: database.pool, hub, shard: 3, clock: systemClock, log });
+  const onFreed = (webhookIds: readonly string[]): void => flow.release(webhookIds);
+  const leases = new LeaseDesk({ pool, shard: 3, clock: systemClock, log, onFreed });
   const runners: QueueRunner[] = [];
   const webhookId = await addWebhook(database.pool);
   return {
@@ -75,12 +87,13 @@ export async function openExecutionFixture(): Promise<ExecutionFixture> {
     hub,
     webhookId,
     leases,
+    flow,
     addWorker: async (id, behaviour, { attemptsMax = 3, timeoutMs = 60_000 } = {}) => {
       behaviours.set(id, behaviour);
       await addWorkerRow(database.pool, id, attemptsMax, timeoutMs);
     },
     changeWorker: (id, behaviour) => void behaviours.set(id, behaviour),
-    store: async (workerIds, { dispatch = 'PARALLEL', body = '{}' } = {}) => {
+    store: async (workerIds, { dispatch = 'PARALLEL', body = '{}', flow: callFlow } = {}) => {
       const receivedAtMs = Date.now();
       const executions = workerIds.map((workerId) => ({ executionId: newUuidV7(receivedAtMs), workerId }));
       const callId = newUuidV7(receivedAtMs);
@@ -97,6 +110,7 @@ export async function openExecutionFixture(): Promise<ExecutionFixture> {
           headersJson: '{}',
           body: Buffer.from(body),
           executions,
+          flow: callFlow,
         },
       ]);
       return { callId, executionIds: executions.map(({ executionId }) => executionId) };
@@ -120,6 +134,7 @@ export async function openExecutionFixture(): Promise<ExecutionFixture> {
       await Promise.all(runners.map((runner) => runner.stop(0)));
       await leases.close();
       cancellations.close();
+      await flow.close();
       workers.close();
       hub.close();
       await listener.close();

@@ -5,6 +5,7 @@ import type { Principal } from '../../src/access/principal.js';
 import { EventHub } from '../../src/events/event-hub.js';
 import { beginWait } from '../../src/executions/wait-for.js';
 import type { GraphqlServices } from '../../src/graphql/context.js';
+import { FlowDesk } from '../../src/flow/flow-desk.js';
 import { presentError } from '../../src/graphql/errors.js';
 import { createLoaders } from '../../src/graphql/loaders.js';
 import { buildGraphqlSchema } from '../../src/graphql/schema.js';
@@ -66,6 +67,7 @@ export async function openGraphqlFixture(
   const rejectedCalls = new RejectedCallRecorder({ sql, clock, log, shard: 1 });
   const secretUsage = new SecretUsage({ sql, clock, log });
   const registry = new WorkerRegistry({ database, hub, runners: [] });
+  const flow = new FlowDesk({ pool: sql, hub, shard: 1, clock, log });
   const accept = new AcceptCall({
     webhooks,
     limiter,
@@ -73,6 +75,7 @@ export async function openGraphqlFixture(
     explain: (...of) => explainRejection({ sql, keyring }, ...of),
     secretUsage,
     store: async (call) => (await storeCalls(sql, 1, [call]))[0]!,
+    flow,
     validateInput: (workerIds, inputParams) => registry.validateInput(workerIds, inputParams),
     beginWait: (callId, isStored) => beginWait({ hub, sql, clock }, callId, isStored),
     publicUrl: () => 'https://hooks.example',
@@ -156,6 +159,7 @@ export async function openGraphqlFixture(
     },
     close: async () => {
       await rejectedCalls.close();
+      await flow.close();
       await secretUsage.close();
       await limiter.close();
       webhooks.close();

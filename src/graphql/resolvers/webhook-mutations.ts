@@ -11,6 +11,7 @@ import type { GraphqlContext } from '../context.js';
 import { readId } from '../public-id.js';
 import { ingressRules } from '../types/ingress-rules.js';
 import { WebhookObject } from '../types/webhook.js';
+import { flowSettings } from '../types/webhook-flow.js';
 import {
   ActivateWebhookInput,
   CreateWebhookInput,
@@ -43,7 +44,12 @@ export class WebhookMutations {
     @Arg('input', () => CreateWebhookInput, { description: 'What it is to be.' }) input: CreateWebhookInput,
   ): Promise<CreateWebhookPayload> {
     const { syncTimeout: syncTimeoutMs, idempotencyWindow: idempotencyWindowMs, ...fields } = input;
-    const outcome = await createWebhook(services, principal, { ...fields, syncTimeoutMs, idempotencyWindowMs });
+    const outcome = await createWebhook(services, principal, {
+      ...fields,
+      syncTimeoutMs,
+      idempotencyWindowMs,
+      flow: flowSettings(input.flow),
+    });
     if (!outcome.ok) return { userErrors: outcome.userErrors };
     const { webhook, secret, callbackSecret } = outcome.value;
     const curl = curlCommand({
@@ -76,6 +82,7 @@ export class WebhookMutations {
       idempotencyPointer: input.idempotencyPointer,
       callbackUrl: input.callbackUrl,
       ...ingressRules(input),
+      flow: flowSettings(input.flow),
       authentication: input.authentication ?? undefined,
     });
     if (!outcome.ok) return { userErrors: outcome.userErrors };

@@ -62,19 +62,20 @@ export const Dispatch = enumOf<DispatchName>('Dispatch', 'How a call runs the se
 
 export const ExecutionStatus = enumOf<ExecutionStatusName>('ExecutionStatus', 'Where an execution stands.', {
   QUEUED: 'A job waits for a runner.',
-  WAITING: 'It waits for the worker before it, or for the moment of its next attempt.',
+  WAITING: 'It waits for its turn (flow control), for the worker before it, or for the moment of its next attempt.',
   RUNNING: 'A runner runs it.',
   SUCCEEDED: 'It ended with a result.',
   FAILED: 'It ended with an error.',
   CANCELED: 'It was canceled.',
   TIMED_OUT: 'Its last attempt did not end within its timeout.',
-  SKIPPED: 'It never ran, because a worker before it failed.',
+  SKIPPED: 'It never ran, because a worker before it failed or a later call took its place.',
 });
 
 export const CallOutcome = enumOf<CallOutcomeName>('CallOutcome', 'What became of a call.', {
   ACCEPTED: 'It is stored, and not all of its executions have ended.',
   SUCCEEDED: 'All executions succeeded.',
   FAILED: 'At least one execution did not succeed.',
+  SUPERSEDED: 'A call that came soon after it took its place (debounce), so it never ran.',
   REJECTED_AUTHENTICATION: 'The caller could not be authenticated.',
   REJECTED_ADDRESS: "The caller's address was not one of the webhook's.",
   REJECTED_INACTIVE: 'The webhook was not active.',

@@ -4,6 +4,7 @@ import type { AuthenticationMethod as AuthenticationMethodName } from '../../web
 import { Duration, Json } from '../scalars.js';
 import { AuthenticationMethod, Dispatch, ExecutionMode } from './enums.js';
 import { ClientCertificateRuleInput, RULE_FIELDS } from './ingress-rules.js';
+import { WebhookFlowInput } from './webhook-flow.js';
 
 @InputType('WebhookAuthenticationInput', { description: 'How callers of a webhook are to authenticate.' })
 export class WebhookAuthenticationInput {
@@ -94,6 +95,11 @@ export class CreateWebhookInput {
 
   @Field(() => Boolean, RULE_FIELDS.acceptAnyJson)
   acceptAnyJson?: boolean | null;
+  @Field(() => WebhookFlowInput, {
+    nullable: true,
+    description: 'Which of its calls may run when; without it they run as they come.',
+  })
+  flow?: WebhookFlowInput | null;
 
   @Field(() => WebhookAuthenticationInput, { description: 'How its callers authenticate.' })
   authentication!: WebhookAuthenticationInput;
@@ -166,6 +172,11 @@ export class UpdateWebhookInput {
 
   @Field(() => Boolean, RULE_FIELDS.acceptAnyJson)
   acceptAnyJson?: boolean | null;
+  @Field(() => WebhookFlowInput, {
+    nullable: true,
+    description: 'Which of its calls may run when, as a whole; null lets them run as they come.',
+  })
+  flow?: WebhookFlowInput | null;
 
   @Field(() => WebhookAuthenticationInput, {
     nullable: true,
@@ -199,6 +210,8 @@ function webhookInput(typeName: string, description: string): new () => WebhookI
 
 export const ActivateWebhookInput = webhookInput('ActivateWebhookInput', 'Which webhook to activate.');
 export const DeactivateWebhookInput = webhookInput('DeactivateWebhookInput', 'Which webhook to deactivate.');
+export const PauseWebhookInput = webhookInput('PauseWebhookInput', 'Which webhook to pause.');
+export const ResumeWebhookInput = webhookInput('ResumeWebhookInput', 'Which webhook to resume.');
 export const DeleteWebhookInput = webhookInput('DeleteWebhookInput', 'Which webhook to delete.');
 
 @InputType('RevealWebhookSecretInput', { description: "Which webhook's secret to show." })

@@ -79,6 +79,8 @@ export const RegenerateWebhookCallbackSecretPayload = webhookCallbackPayload(
 );
 export const ActivateWebhookPayload = webhookPayload('ActivateWebhookPayload', 'activateWebhook');
 export const DeactivateWebhookPayload = webhookPayload('DeactivateWebhookPayload', 'deactivateWebhook');
+export const PauseWebhookPayload = webhookPayload('PauseWebhookPayload', 'pauseWebhook');
+export const ResumeWebhookPayload = webhookPayload('ResumeWebhookPayload', 'resumeWebhook');
 
 @ObjectType('DeleteWebhookPayload', { description: 'What became of `deleteWebhook`.' })
 export class DeleteWebhookPayload implements WithUserErrors {

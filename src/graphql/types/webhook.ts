@@ -6,6 +6,7 @@ import { DateTime, Duration } from '../scalars.js';
 import { AuthenticationMethod, Dispatch, ExecutionMode } from './enums.js';
 import { ClientCertificateRuleObject } from './ingress-rules.js';
 import { NodeObject } from './node.js';
+import { WebhookFlowObject } from './webhook-flow.js';
 
 @ObjectType('WebhookAuthentication', { description: 'How callers of a webhook authenticate, defaults filled in.' })
 export class WebhookAuthenticationObject implements AuthenticationView {
@@ -144,6 +145,19 @@ export class WebhookObject extends NodeObject {
   @Field(() => Boolean, { description: 'Whether it takes scalars, arrays and empty bodies besides JSON objects.' })
   get acceptAnyJson(): boolean {
     return this.view.rules.acceptAnyJson ?? false;
+  }
+
+  @Field(() => Boolean, { description: 'Whether its calls are only kept at present.' })
+  get paused(): boolean {
+    return this.view.flow?.paused === true;
+  }
+
+  @Field(() => WebhookFlowObject, {
+    nullable: true,
+    description: 'Which of its calls may run when; null when they run as they come.',
+  })
+  get flow(): WebhookFlowObject | null {
+    return this.view.flow && new WebhookFlowObject(this.view.id, this.view.flow);
   }
 
   @Field(() => WebhookAuthenticationObject, { description: 'How its callers authenticate.' })

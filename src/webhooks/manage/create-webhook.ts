@@ -9,6 +9,7 @@ import { descriptionFaults, nameFaults } from '../../lib/text-rules.js';
 import { type Outcome, succeeded } from '../../lib/user-error.js';
 import { newSecret } from '../../secrets/secret-rules.js';
 import { addSecretVersion, type SecretDeps } from '../../secrets/secret-versions.js';
+import { flowColumns, flowFaults, type FlowSettings } from '../flow/flow-settings.js';
 import { WebhookEntity } from '../webhook.entity.js';
 import { changedRules, type IngressRulesInput } from '../rules/ingress-rules.js';
 import { rulesFaults } from '../rules/rules-faults.js';
@@ -36,6 +37,8 @@ export interface CreateWebhookInput extends IngressRulesInput {
   readonly idempotencyPointer?: string | null | undefined;
   /** Where the end of each call is told; `null`: nowhere. */
   readonly callbackUrl?: string | null | undefined;
+  /** Which of its calls may run when; `null`: they run as they come. */
+  readonly flow?: FlowSettings | null | undefined;
 }
 
 /** What changing a webhook needs. */
@@ -72,6 +75,7 @@ export async function createWebhook(
       ...idempotencyFaults(input),
       ...callbackUrlFaults(input.callbackUrl),
       ...rulesFaults(input, deps.bodyBytesCeiling),
+      ...flowFaults(input.flow),
       ...authenticationFaults(authentication, await providerForUse(em, authentication.provider)),
       ...(await workerFaults(em, input.workerIds)),
     ];
@@ -95,6 +99,8 @@ export async function createWebhook(
         idempotencyWindowMs: input.idempotencyWindowMs ?? null,
         idempotencyPointer: input.idempotencyPointer ?? null,
         rules: changedRules({}, input),
+        ...flowColumns(input.flow),
+        paused: false,
         ownerId: principal.userId,
         version: 1,
         createdAt: now,

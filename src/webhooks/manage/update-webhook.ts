@@ -6,9 +6,11 @@ import { callbackUrlFaults, putCallback } from '../../callbacks/callback-setting
 import { formatId } from '../../lib/ids.js';
 import { descriptionFaults, nameFaults } from '../../lib/text-rules.js';
 import { type Outcome, succeeded, type UserError } from '../../lib/user-error.js';
+import { adjustDue } from '../../flow/adjust-due.js';
 import { replaceSecrets } from '../../secrets/regenerate-secret.js';
 import { inUse } from '../../secrets/rotate-secret.js';
 import { isInUse, readSecretVersions } from '../../secrets/secret-versions.js';
+import { debounceOf, flowColumns, flowFaults } from '../flow/flow-settings.js';
 import { type Webhook, WebhookWorkerEntity } from '../webhook.entity.js';
 import { lockForChange, writeChange } from './change-webhook.js';
 import type { CreateWebhookInput, WebhookDeps } from './create-webhook.js';
@@ -64,6 +66,7 @@ export async function updateWebhook(
       await putWorkers(em, webhook.id, input.workerIds);
       changed.push('workerIds');
     }
+    if (changed.some((field) => field.startsWith('flowDebounce'))) await adjustDue(em, webhook.id, debounceOf(webhook));
     if (secret !== undefined) {
       const versions = await readSecretVersions(em, webhook.id);
       if (isInUse(deps, versions, secret)) return { ok: false, userErrors: [inUse(['authentication', 'secret'])] };
@@ -101,6 +104,7 @@ async function faultsOf(
     ...idempotencyFaults(input),
     ...callbackUrlFaults(input.callbackUrl),
     ...rulesFaults(input, bodyBytesCeiling),
+    ...flowFaults(input.flow),
     ...(input.authentication === undefined
       ? []
       : authenticationFaults(input.authentication, provider, webhook.authProvider ?? null)),
@@ -120,6 +124,7 @@ function applyFields(webhook: Webhook, input: UpdateWebhookInput): string[] {
     ...(input.syncTimeoutMs !== undefined && { syncTimeoutMs: input.syncTimeoutMs }),
     ...(input.idempotencyWindowMs !== undefined && { idempotencyWindowMs: input.idempotencyWindowMs }),
     ...(input.idempotencyPointer !== undefined && { idempotencyPointer: input.idempotencyPointer }),
+    ...(input.flow !== undefined && flowColumns(input.flow)),
     ...(authentication !== undefined && {
       authMethod: authentication.method,
       authHeaderName: authentication.headerName ?? null,

@@ -1,6 +1,7 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import type { Dispatch, ExecutionMode } from '../../calls/call-modes.js';
 import type { IngressRules } from '../rules/ingress-rules.js';
+import { FLOW_COLUMNS, type FlowRow, type FlowView, toFlowView } from '../flow/flow-settings.js';
 import { METHOD_DEFAULTS } from '../verify/method-defaults.js';
 import { OWN_PROVIDER, type OwnProviderRow, senderOf } from '../providers/stored-provider.js';
 import type { Provider } from '../verify/provider/provider.js';
@@ -49,6 +50,8 @@ export interface WebhookView {
   /** `null`: it has no callback. */
   readonly callback: { readonly url: string; readonly secretHint: string } | null;
   readonly rules: IngressRules;
+  /** `null`: its calls run as they come. */
+  readonly flow: FlowView | null;
   /** In the order of running. */
   readonly workerIds: readonly string[];
   /** The newest first; ended ones too, ten in all. */
@@ -59,7 +62,7 @@ export interface WebhookView {
   readonly updatedAt: Date;
 }
 
-export interface WebhookRow {
+export interface WebhookRow extends FlowRow {
   readonly id: string;
   readonly name: string;
   readonly description: string | null;
@@ -102,7 +105,7 @@ const SECRETS_SHOWN_MAX = 10;
 export const WEBHOOK_COLUMNS = `
   w.id, w.name, w.description, w.active, w.execution_mode, w.dispatch, w.sync_timeout_ms, w.auth_method,
   w.auth_header_name, w.auth_header_prefix, w.auth_provider, ${OWN_PROVIDER}, w.idempotency_window_ms, w.idempotency_pointer, w.rules, w.owner_id, w.version,
-  ${ms('w.created_at')} as created_ms, ${ms('w.updated_at')} as updated_ms,
+  ${FLOW_COLUMNS}, ${ms('w.created_at')} as created_ms, ${ms('w.updated_at')} as updated_ms,
   (select json_build_object('url', k.url, 'secretHint', k.hint) from webhook_callbacks k where k.webhook_id = w.id) as callback,
   array(select worker_id from webhook_workers where webhook_id = w.id order by position) as worker_ids,
   array(select json_build_object('id', s.id, 'version', s.version, 'hint', s.hint, 'created_ms', ${ms('s.created_at')},
@@ -133,6 +136,7 @@ export function toWebhookView(row: WebhookRow): WebhookView {
     idempotencyPointer: row.idempotency_pointer,
     callback: row.callback,
     rules: row.rules,
+    flow: toFlowView(row),
     workerIds: row.worker_ids,
     secrets: row.secrets.map(toSecretVersionView),
     version: row.version,

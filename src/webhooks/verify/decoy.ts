@@ -14,6 +14,7 @@ export const DECOY_WEBHOOK: IngressWebhook = {
   syncTimeoutMs: undefined,
   idempotencyWindowMs: undefined,
   idempotencyPointer: undefined,
+  flow: undefined,
   authentication: { method: 'HMAC_SIGNATURE', headerName: 'x-webhook-signature', headerPrefix: 'sha256=' },
   secrets: [{ id: '00000000-0000-0000-0000-000000000000', secret: 'decoy', expiresAtMs: 0 }],
   workerIds: [],
