@@ -78,6 +78,7 @@ describe('creating a webhook', () => {
       idempotencyPointer: null,
       callback: null,
       rules: {},
+      flow: null,
       workerIds: ['worker-one', 'worker-two'],
       secrets: [
         {

@@ -126,6 +126,11 @@ export interface WebhookInput {
   readonly filter?: string;
   readonly bodyBytesMax?: number;
   readonly acceptAnyJson?: boolean;
+  readonly flow?: {
+    readonly concurrency?: number;
+    readonly fifoKey?: string;
+    readonly debounce?: { readonly quiet: string; readonly maxDelay?: string };
+  };
   readonly authentication?: {
     method: string;
     provider?: string;

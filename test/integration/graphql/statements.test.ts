@@ -32,7 +32,7 @@ beforeAll(async () => {
   await addWorkerVersions(fixture);
   for (let i = 0; i < 20; i += 1) {
     const workerIds = [`worker-${i}`, `worker-${(i + 1) % 20}`];
-    const webhookId = await fixture.addWebhook(`webhook ${i}`, workerIds);
+    const webhookId = await fixture.addWebhook(`webhook ${i}`, workerIds, { flow: { concurrency: 1 } });
     for (let c = 0; c < 3; c += 1) await fixture.addCall({ webhookId, workerIds });
   }
 });
@@ -52,16 +52,16 @@ describe.each([
   [
     'webhooks',
     `query ($first: Int!) { webhooks(first: $first) { nodes {
-      id url secrets { hint } callCount lastCalledAt createdBy { name }
+      id url secrets { hint } paused flow { concurrency waiting running } callCount lastCalledAt createdBy { name }
       workers { id webhooks { id } executions(first: 2) { nodes { id } totalCount } }
       statistics { total buckets { total } }
-      calls(first: 2) { totalCount nodes { id requestBody requestHeaders webhook { name }
+      calls(first: 2) { totalCount nodes { id queuePosition requestBody requestHeaders webhook { name }
         executions { id worker { name } call { id } events { nodes { seq execution { id } } } inputParams } } }
     } totalCount } }`,
   ],
   [
     'calls',
-    `query ($first: Int!) { calls(first: $first) { nodes { id requestBody webhook { name workers { id } callCount }
+    `query ($first: Int!) { calls(first: $first) { nodes { id queuePosition requestBody webhook { name workers { id } callCount }
       executions { id worker { id } events { totalCount } } } } }`,
   ],
   [

@@ -82,6 +82,7 @@ describe('the schema', () => {
         'filter',
         'bodyBytesMax',
         'acceptAnyJson',
+        'flow',
         'authentication',
       ].toSorted(),
     );
