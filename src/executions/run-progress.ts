@@ -114,15 +114,16 @@ export class RunProgress {
 }
 
 function divided(entry: TextEntry): TextEntry[] {
-  const { delta, offset } = entry;
+  const { delta, offset, truncated, ...rest } = entry;
   if (delta.length <= DELTA_CHARACTERS_MAX) return [entry];
   const pieces: TextEntry[] = [];
   for (let at = 0; at < delta.length;) {
     const slice = delta.slice(at, at + DELTA_CHARACTERS_MAX);
     const piece = wholeCharacters(slice) || slice;
-    pieces.push({ ...entry, delta: piece, offset: offset + at });
+    pieces.push({ ...rest, delta: piece, offset: offset + at });
     at += piece.length;
   }
+  if (truncated) pieces[pieces.length - 1] = { ...pieces.at(-1)!, truncated };
   return pieces;
 }
 
