@@ -3,7 +3,7 @@ import type { GraphQLSchema } from 'graphql';
 import { buildSchemaSync } from 'type-graphql';
 import { authChecker } from './authorization.js';
 import { AccessResolver } from './resolvers/access.js';
-import { AgentWorkerMutations } from './resolvers/agent-workers.js';
+import { AgentToolFields, AgentWorkerMutations } from './resolvers/agent-workers.js';
 import { AuditResolver } from './resolvers/audit.js';
 import {
   CallbackFields,
@@ -44,6 +44,7 @@ export function buildGraphqlSchema(): GraphQLSchema {
   return buildSchemaSync({
     resolvers: [
       AccessResolver,
+      AgentToolFields,
       AgentWorkerMutations,
       AuditResolver,
       CallbackFields,

@@ -1,5 +1,6 @@
-import { Arg, Authorized, Ctx, Mutation, Resolver } from 'type-graphql';
+import { Arg, Authorized, Ctx, FieldResolver, Mutation, Resolver, Root } from 'type-graphql';
 import type { Permission } from '../../access/permissions.js';
+import { parseId } from '../../lib/ids.js';
 import type { JsonSchema } from '../../lib/json-schema.js';
 import type { Outcome, UserError } from '../../lib/user-error.js';
 import type { AgentSettings, AgentWorkerInput } from '../../workers/agent/agent-input.js';
@@ -7,7 +8,7 @@ import { createAgentWorker, updateAgentWorker } from '../../workers/agent/manage
 import type { WorkerView } from '../../workers/read-workers.js';
 import type { GraphqlContext } from '../context.js';
 import { readWorkerId } from '../public-id.js';
-import { AgentWorkerObject } from '../types/agent-worker.js';
+import { AgentToolObject, AgentWorkerObject } from '../types/agent-worker.js';
 import {
   type AgentToolInput,
   type AgentWorkerPayload,
@@ -16,6 +17,9 @@ import {
   UpdateAgentWorkerInput,
   UpdateAgentWorkerPayload,
 } from '../types/agent-worker-inputs.js';
+import { ConnectionObject } from '../types/connection.js';
+import { WorkerObject } from '../types/worker.js';
+import { workerObject } from '../types/worker-kinds.js';
 
 @Resolver()
 export class AgentWorkerMutations {
@@ -49,6 +53,33 @@ export class AgentWorkerMutations {
       ...(instructions !== null && instructions !== undefined && { instructions }),
     };
     return payloadOf(await updateAgentWorker(services, principal, changes), input);
+  }
+}
+
+@Resolver(() => AgentToolObject)
+export class AgentToolFields {
+  @Authorized<Permission>('workers:read')
+  @FieldResolver(() => WorkerObject, { nullable: true, description: 'With WORKER, the worker that it runs.' })
+  async worker(
+    @Root() { workerId }: AgentToolObject,
+    @Ctx() { loaders }: GraphqlContext,
+  ): Promise<WorkerObject | undefined> {
+    const view = workerId === undefined ? undefined : await loaders.workers.load(workerId);
+    return view && workerObject(view);
+  }
+
+  @Authorized<Permission>('connections:read')
+  @FieldResolver(() => ConnectionObject, {
+    nullable: true,
+    description: 'With HTTP and MCP, the connection that it goes through.',
+  })
+  async connection(
+    @Root() { connectionId }: AgentToolObject,
+    @Ctx() { loaders }: GraphqlContext,
+  ): Promise<ConnectionObject | undefined> {
+    const id = connectionId === undefined ? undefined : parseId('connection', connectionId);
+    const view = id === undefined ? undefined : await loaders.connections.load(id);
+    return view && new ConnectionObject(view);
   }
 }
 

@@ -31,12 +31,12 @@ export class AgentToolObject {
     return 'description' in this.definition ? this.definition.description : undefined;
   }
 
-  @Field(() => ID, { nullable: true, description: 'With WORKER, the worker that it runs.' })
+  @Field(() => ID, { nullable: true, description: 'With WORKER, the id of the worker that it runs.' })
   get workerId(): string | undefined {
     return this.definition.kind === 'WORKER' ? this.definition.workerId : undefined;
   }
 
-  @Field(() => ID, { nullable: true, description: 'With HTTP and MCP, the connection that it goes through.' })
+  @Field(() => ID, { nullable: true, description: 'With HTTP and MCP, the id of its connection.' })
   get connectionId(): string | undefined {
     return this.definition.kind === 'WORKER' ? undefined : this.definition.connectionId;
   }

@@ -104,10 +104,15 @@ export const WorkerVersionChoice = enumOf<WorkerVersionChoiceName>(
 );
 
 /** The kinds of worker that can be run. */
-export const WorkerKind = enumOf<Extract<WorkerKindName, 'HTTP' | 'CODE'>>('WorkerKind', 'What a worker is.', {
-  HTTP: 'Calls an existing HTTP endpoint.',
-  CODE: "A TypeScript function from the operator's folder.",
-});
+export const WorkerKind = enumOf<Extract<WorkerKindName, 'AGENT' | 'HTTP' | 'CODE'>>(
+  'WorkerKind',
+  'What a worker is.',
+  {
+    AGENT: 'A language model with instructions and tools.',
+    HTTP: 'Calls an existing HTTP endpoint.',
+    CODE: "A TypeScript function from the operator's folder.",
+  },
+);
 
 export const RateLimitScope = enumOf<LimitScopeName>('RateLimitScope', 'Whose calls a rate limit counts together.', {
   GLOBAL: 'All calls.',

@@ -81,8 +81,8 @@ export function parseAgentWorkerInput(input: AgentWorkerInput): Outcome<AgentWor
     ...(frame.error?.issues ?? []).map(toUserError),
     ...(definition.error?.issues ?? []).map(toUserError),
     ...textFaults(input),
-    ...schemaFaults(['inputSchema'], input.inputSchema ?? null),
-    ...schemaFaults(['outputSchema'], input.outputSchema ?? null),
+    ...(frame.success ? schemaFaults(['inputSchema'], frame.data.inputSchema) : []),
+    ...(frame.success ? schemaFaults(['outputSchema'], frame.data.outputSchema) : []),
     ...(definition.success ? toolFaults(definition.data.tools) : []),
   ];
   if (!frame.success || !definition.success || userErrors.length > 0) return { ok: false, userErrors };

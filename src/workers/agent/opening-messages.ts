@@ -16,10 +16,7 @@ const Content = z.union([
 
 const Conversation = z.object({
   /** Whatever role it claims, it is the user's. */
-  userMessage: z.union([
-    z.string().min(1),
-    z.object({ role: z.unknown(), content: Content }).transform(({ content }) => content),
-  ]),
+  userMessage: z.union([z.string().min(1), z.object({ content: Content }).transform(({ content }) => content)]),
   messages: z.array(z.object({ role: z.enum(['user', 'assistant']), content: Content })).default([]),
 });
 

@@ -2,16 +2,16 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { createLogger } from '../../../src/lib/logger.js';
-import { OutboundClient } from '../../../src/outbound/outbound-client.js';
-import type { McpToolsDefinition } from '../../../src/workers/agent/agent-definition.js';
-import { type McpServerConfig, readMcpServers } from '../../../src/workers/agent/mcp/mcp-config.js';
-import { McpServers } from '../../../src/workers/agent/mcp/mcp-servers.js';
-import { type McpHttpServer, startMcpServer } from '../../support/mcp-server.js';
+import { createLogger } from '../../../../src/lib/logger.js';
+import { OutboundClient } from '../../../../src/outbound/outbound-client.js';
+import type { McpToolsDefinition } from '../../../../src/workers/agent/agent-definition.js';
+import { type McpServerConfig, readMcpServers } from '../../../../src/workers/agent/mcp/mcp-config.js';
+import { McpServers } from '../../../../src/workers/agent/mcp/mcp-servers.js';
+import { type McpHttpServer, startMcpServer } from '../../../support/mcp-server.js';
 
 const STDIO = {
   command: process.execPath,
-  args: [new URL('../../support/mcp-tools.ts', import.meta.url).pathname],
+  args: [new URL('../../../support/mcp-tools.ts', import.meta.url).pathname],
   env: { SHOP: 'yes' },
 };
 const never = new AbortController().signal;
