@@ -68,6 +68,7 @@ export const ERROR_CODES = {
   MODEL_OVERLOADED: "The model's provider is overloaded.",
   MODEL_FAILED: "The model's provider answered with an error.",
   MODEL_CUT_OFF: "The model's answer was cut off.",
+  MODEL_ASKED_FOR_TOOL: 'The model asked for a tool although it had to answer.',
   MODEL_OUTPUT_INVALID: "The model's answer cannot be read.",
   SPEND_CAP_REACHED: 'The webhook has spent what it may spend today.',
   CANCELED: 'The execution was canceled.',

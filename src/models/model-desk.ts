@@ -75,7 +75,7 @@ export interface ModelDesk {
    * fails later; a step that is made again was paid again and is counted again.
    *
    * @throws AppError MODEL_NOT_CONFIGURED, SPEND_CAP_REACHED; MODEL_RATE_LIMITED, MODEL_OVERLOADED, MODEL_CUT_OFF,
-   *   MODEL_OUTPUT_INVALID, which may pass; MODEL_FAILED, which says whether it may.
+   *   MODEL_OUTPUT_INVALID, which may pass; MODEL_ASKED_FOR_TOOL, when it must answer; MODEL_FAILED, which says whether it may.
    *   `Postponed` when the model has no room now: the attempt is to be given back undone.
    *   The signal's reason when it aborted.
    */

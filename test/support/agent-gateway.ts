@@ -25,13 +25,13 @@ export interface CallBody {
   readonly callId: string;
   readonly status: string;
   readonly executionMode: string;
-  readonly executions?: readonly { readonly executionId: string }[];
   readonly results: readonly {
     readonly workerId: string;
     readonly executionId: string;
     readonly success: boolean;
     readonly result?: AgentResult;
-    readonly error?: { readonly code: string; readonly message: string };
+    readonly error?: string;
+    readonly code?: string;
     readonly promptTokens?: number;
     readonly completionTokens?: number;
   }[];

@@ -1,4 +1,4 @@
-import { APICallError, JSONParseError, TypeValidationError } from 'ai';
+import { APICallError, JSONParseError, ToolChoiceViolationError, TypeValidationError } from 'ai';
 import { AppError, type AppErrorOptions, type ErrorCode } from '../../errors.js';
 import { parseRetryAfter } from '../../lib/retry-after.js';
 import { cleaned } from './clean-provider-text.js';
@@ -35,6 +35,7 @@ export function modelFault(thrown: unknown, context: FaultContext): AppError {
   if (JSONParseError.isInstance(thrown) || TypeValidationError.isInstance(thrown)) {
     return new AppError('MODEL_OUTPUT_INVALID', undefined, { retryable: true });
   }
+  if (ToolChoiceViolationError.isInstance(thrown)) return new AppError('MODEL_ASKED_FOR_TOOL');
   const refused = statusOf(thrown);
   if (refused !== undefined) return statusFault(refused, context);
   const reported = reportedInStream(thrown);

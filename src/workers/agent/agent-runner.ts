@@ -74,7 +74,10 @@ export class AgentWorkerRunner implements WorkerKindRunner {
     for (let number = 1; ; number += 1) {
       const path = `step-${number}`;
       const mustAnswer = number >= definition.stepsMax || misuses >= MISUSES_MAX || repeats > 0;
-      const step = await modelSteps.take(path, question(definition, toolBox, output, mustAnswer), messages);
+      const asked = question(definition, toolBox, output, mustAnswer);
+      const step = await modelSteps.take(path, asked, messages).catch((error: unknown) => {
+        throw isToolRequest(error) ? stepsExhausted(number) : error;
+      });
       messages.push(step.message);
       if (step.toolCalls.length > 0) {
         if (mustAnswer) throw stepsExhausted(number);
@@ -116,6 +119,11 @@ function question(
     ...(temperature !== undefined && { temperature }),
     ...(outputTokensMax !== undefined && { outputTokensMax }),
   };
+}
+
+/** The SDK does not let a tool call through that was forbidden. */
+function isToolRequest(error: unknown): boolean {
+  return error instanceof AppError && error.code === 'MODEL_ASKED_FOR_TOOL';
 }
 
 function stepsExhausted(steps: number): AppError {
