@@ -14,6 +14,7 @@ import {
   startScriptedModelServer,
 } from '../support/scripted-model-server.js';
 import { parseEvents } from '../support/sse.js';
+import type { TestDatabase } from '../support/test-database.js';
 
 let provider: ScriptedModelServer;
 let endpoint: Server;
@@ -34,6 +35,7 @@ beforeAll(async () => {
 
 afterEach(async () => {
   for (const gateway of gateways) await gateway.end('SIGTERM');
+  for (const database of new Set(gateways.map((gateway) => gateway.database))) await database.drop();
   gateways = [];
 });
 
@@ -43,9 +45,9 @@ afterAll(async () => {
   await provider.close();
 });
 
-async function start(databaseUrl?: string): Promise<AgentGateway> {
+async function start(database?: TestDatabase): Promise<AgentGateway> {
   hits = 0;
-  const gateway = await startAgentGateway({ OPENAI_BASE_URL: provider.baseUrl, OPENAI_MODEL: 'test' }, databaseUrl);
+  const gateway = await startAgentGateway({ OPENAI_BASE_URL: provider.baseUrl, OPENAI_MODEL: 'test' }, database);
   gateways.push(gateway);
   return gateway;
 }
@@ -118,7 +120,7 @@ describe('an agent whose process is killed between two model steps', () => {
       asked.push(stepOf(request));
       return looksThenAnswers()(request, response);
     });
-    const second = await start(first.databaseUrl);
+    const second = await start(first.database);
     const execution = await endOf(second, executionId);
     expect(execution).toMatchObject({ status: 'SUCCEEDED', attempt: 2, result: { content: CONTENT } });
     expect(asked).toEqual([1, 2, 2]);
@@ -202,7 +204,7 @@ describe('a webhook with two agents and an HTTP worker', () => {
     await atSecond.promise;
     await first.end('SIGKILL');
     dying = false;
-    const second = await start(first.databaseUrl);
+    const second = await start(first.database);
     const ends = [];
     for (const { executionId } of results) ends.push(await endOf(second, executionId));
     expect(ends.map(({ status }) => status)).toEqual(['SUCCEEDED', 'SUCCEEDED', 'SUCCEEDED']);

@@ -28,7 +28,7 @@ beforeEach(() => {
 });
 
 afterAll(async () => {
-  await gateway?.end('SIGTERM');
+  await gateway?.close();
   await provider.close();
 });
 
@@ -229,6 +229,6 @@ it('says how to configure a model when there is none', async () => {
       error: expect.stringMatching(/createModel.*OPENAI_API_KEY/),
     });
   } finally {
-    await bare.end('SIGTERM');
+    await bare.close();
   }
 });

@@ -57,7 +57,7 @@ beforeEach(() => {
 });
 
 afterAll(async () => {
-  await gateway?.end('SIGTERM');
+  await gateway?.close();
   await mcp.close();
   await mock.stop();
   await rm(folder, { recursive: true });
@@ -358,7 +358,7 @@ describe('structured output', () => {
 
 /** The id of the model that a provider's settings made. */
 async function modelOf(provider: string): Promise<string> {
-  const pool = new pg.Pool({ connectionString: gateway.databaseUrl, max: 1 });
+  const pool = new pg.Pool({ connectionString: gateway.database.url, max: 1 });
   try {
     const { rows } = await pool.query<{ id: string }>('select id from models where provider = $1', [provider]);
     return formatId('model', rows[0]!.id);

@@ -6,15 +6,17 @@ import {
   type WebhookInput,
 } from './gateway-process.js';
 import { type CallAnswer, postCall } from './post-call.js';
-import { createTestDatabase } from './test-database.js';
+import { createTestDatabase, type TestDatabase } from './test-database.js';
 
 /** A gateway in a process of its own, with agents on it; the models' providers are servers of the test. */
 export interface AgentGateway extends GatewayProcess {
-  readonly databaseUrl: string;
+  readonly database: TestDatabase;
   /** Makes an agent and gives its id. */
   addAgent(input: Record<string, unknown>): Promise<string>;
   /** Makes a webhook that runs workers, and gives what posts to it. */
   addWebhook(workerIds: readonly string[], input?: WebhookInput): Promise<Post>;
+  /** Ends the process and drops its database. */
+  close(): Promise<void>;
   /** An execution as a reader sees it. */
   read(executionId: string): Promise<ExecutionSeen>;
 }
@@ -60,18 +62,25 @@ export interface ExecutionSeen {
   }[];
 }
 
-/** @param env settings besides those of the database. */
+/**
+ * @param env settings besides those of the database.
+ * @param given a database that another gateway had before.
+ */
 export async function startAgentGateway(
   env: Readonly<Record<string, string>>,
-  databaseUrl?: string,
+  given?: TestDatabase,
 ): Promise<AgentGateway> {
-  const url = databaseUrl ?? (await createTestDatabase()).url;
+  const database = given ?? (await createTestDatabase());
   const gateway = await startGatewayProcess({
-    env: { ...databaseEnv(url), OUTBOUND_ALLOWED_CIDRS: '127.0.0.0/8', ...env },
+    env: { ...databaseEnv(database.url), OUTBOUND_ALLOWED_CIDRS: '127.0.0.0/8', ...env },
   });
   return {
     ...gateway,
-    databaseUrl: url,
+    database,
+    close: async () => {
+      await gateway.end('SIGTERM');
+      await database.drop();
+    },
     addAgent: async (input) => {
       const { createAgentWorker: payload } = await gateway.graphql<{
         createAgentWorker: { worker: { id: string } | null; userErrors: unknown[] };
