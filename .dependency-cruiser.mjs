@@ -23,7 +23,18 @@ const FEATURES = {
   executions: [...GROUND, 'queue', 'access', 'calls', 'workers'],
   callbacks: [...GROUND, 'queue', 'access', 'calls', 'executions', 'secrets', 'outbound'],
   flow: [...GROUND, 'queue', 'calls', 'executions'],
-  webhooks: [...GROUND, 'flow', 'access', 'calls', 'secrets', 'rate-limits', 'executions', 'callbacks', 'workers', 'templates'],
+  webhooks: [
+    ...GROUND,
+    'flow',
+    'access',
+    'calls',
+    'secrets',
+    'rate-limits',
+    'executions',
+    'callbacks',
+    'workers',
+    'templates',
+  ],
 };
 
 /** @type {Record<string, readonly string[]>} */

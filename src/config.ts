@@ -22,6 +22,8 @@ const wholeNumber = (least: number, most: number): z.ZodType<number, string> =>
     .transform(Number)
     .refine((n) => n >= least && n <= most, `must be from ${least} to ${most}`);
 
+const headerName = z.string().regex(/^[A-Za-z0-9_-]+$/, 'must be the name of a header');
+
 const flag = z.enum(['true', 'false']).transform((text) => text === 'true');
 
 /** Drivers parse in ways of their own, so what is no URL would fail later, and less clearly. */
@@ -75,6 +77,13 @@ const SETTINGS = z.object({
   MCP_SERVERS_FILE: z.string().min(1).optional(),
   LOG_LEVEL: z.enum(LOG_LEVELS).default('info'),
   TRUSTED_PROXIES: list.default([]),
+  CLIENT_CERT_HEADER: headerName.optional(),
+  CLIENT_CERT_VERIFY_HEADER: headerName.optional(),
+  CLIENT_CERT_FINGERPRINT_HEADER: headerName.optional(),
+  CLIENT_CERT_SUBJECT_HEADER: headerName.optional(),
+  TLS_CERT_FILE: z.string().min(1).optional(),
+  TLS_KEY_FILE: z.string().min(1).optional(),
+  TLS_CLIENT_CA_FILE: z.string().min(1).optional(),
   OUTBOUND_ALLOWED_CIDRS: list.default([]),
   GRAPHQL_INTROSPECTION: flag.optional(),
   BODY_BYTES_MAX: wholeNumber(1, 104_857_600).default(1_048_576),
@@ -171,6 +180,19 @@ export interface Config {
   readonly logLevel: Settings['LOG_LEVEL'];
   /** CIDRs whose `X-Forwarded-*` headers are believed. */
   readonly trustedProxies: readonly string[];
+  /** The headers, in lower case, in which trusted proxies say which client certificate they verified. */
+  readonly certificateHeaders:
+    | {
+        readonly certificate: string | undefined;
+        readonly verify: string | undefined;
+        readonly fingerprint: string | undefined;
+        readonly subject: string | undefined;
+      }
+    | undefined;
+  /** Absolute paths of PEM files; with them the process speaks HTTPS itself. */
+  readonly tls:
+    | { readonly certFile: string; readonly keyFile: string; readonly clientCaFile: string | undefined }
+    | undefined;
   /** CIDRs that outbound requests may reach although they are not global. */
   readonly outboundAllowedCidrs: readonly string[];
   readonly graphqlIntrospection: boolean;
@@ -240,6 +262,8 @@ export function readConfig(environment: NodeJS.ProcessEnv, workingDir: string = 
     mcpServersFile: settings.MCP_SERVERS_FILE && resolve(workingDir, settings.MCP_SERVERS_FILE),
     logLevel: settings.LOG_LEVEL,
     trustedProxies: settings.TRUSTED_PROXIES,
+    certificateHeaders: certificateHeadersOf(settings),
+    tls: tlsOf(settings, workingDir),
     outboundAllowedCidrs: settings.OUTBOUND_ALLOWED_CIDRS,
     graphqlIntrospection: settings.GRAPHQL_INTROSPECTION ?? !production,
     bodyBytesMax: settings.BODY_BYTES_MAX,
@@ -303,4 +327,37 @@ function modelsOf(settings: Settings): ModelSettings[] {
     },
   ];
   return models.filter(({ provider, apiKey }) => provider === 'OPENAI_COMPATIBLE' || apiKey !== undefined);
+}
+
+function certificateHeadersOf(settings: Settings): Config['certificateHeaders'] {
+  const { CLIENT_CERT_HEADER, CLIENT_CERT_VERIFY_HEADER, CLIENT_CERT_FINGERPRINT_HEADER, CLIENT_CERT_SUBJECT_HEADER } =
+    settings;
+  const bare = CLIENT_CERT_FINGERPRINT_HEADER ?? CLIENT_CERT_SUBJECT_HEADER;
+  // A fingerprint or a subject alone looks the same whether the proxy verified the certificate or only read it.
+  if (bare !== undefined && CLIENT_CERT_VERIFY_HEADER === undefined) {
+    throw new AppError(
+      'CONFIGURATION_INVALID',
+      'Wrong setting: CLIENT_CERT_VERIFY_HEADER: must be set with CLIENT_CERT_FINGERPRINT_HEADER or CLIENT_CERT_SUBJECT_HEADER',
+    );
+  }
+  if (CLIENT_CERT_HEADER === undefined && bare === undefined) return undefined;
+  return {
+    certificate: CLIENT_CERT_HEADER?.toLowerCase(),
+    verify: CLIENT_CERT_VERIFY_HEADER?.toLowerCase(),
+    fingerprint: CLIENT_CERT_FINGERPRINT_HEADER?.toLowerCase(),
+    subject: CLIENT_CERT_SUBJECT_HEADER?.toLowerCase(),
+  };
+}
+
+function tlsOf({ TLS_CERT_FILE, TLS_KEY_FILE, TLS_CLIENT_CA_FILE }: Settings, workingDir: string): Config['tls'] {
+  if (TLS_CERT_FILE === undefined || TLS_KEY_FILE === undefined) {
+    const lone = TLS_CERT_FILE ?? TLS_KEY_FILE ?? TLS_CLIENT_CA_FILE;
+    if (lone === undefined) return undefined;
+    throw new AppError('CONFIGURATION_INVALID', 'Wrong setting: TLS_CERT_FILE, TLS_KEY_FILE: need each other');
+  }
+  return {
+    certFile: resolve(workingDir, TLS_CERT_FILE),
+    keyFile: resolve(workingDir, TLS_KEY_FILE),
+    clientCaFile: TLS_CLIENT_CA_FILE === undefined ? undefined : resolve(workingDir, TLS_CLIENT_CA_FILE),
+  };
 }

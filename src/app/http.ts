@@ -4,6 +4,7 @@ import { retentionHorizonMs } from '../db/partitions.js';
 import { createHttp } from '../http/http.js';
 import type { HttpServer } from '../http/server.js';
 import type { LinkSigner } from '../http/signed-link.js';
+import type { TlsMaterial } from '../http/tls-files.js';
 import { bodyLimit } from '../webhooks/rules/body-limit.js';
 import { verifyReader } from '../webhooks/verify-reader.js';
 import type { Admin } from './admin.js';
@@ -15,13 +16,17 @@ export interface BuildHttpOptions {
   /** Absent without the role `admin`. */
   readonly admin: Admin | undefined;
   readonly links: LinkSigner;
+  readonly tls: TlsMaterial | undefined;
   readonly metrics: Registry;
   /** Whether the process is on its way down. */
   readonly draining: () => boolean;
 }
 
 /** Puts the one HTTP server of the process together, with the routes of its roles. */
-export function buildHttp(parts: Parts, { ingress, admin, links, metrics, draining }: BuildHttpOptions): HttpServer {
+export function buildHttp(
+  parts: Parts,
+  { ingress, admin, links, tls, metrics, draining }: BuildHttpOptions,
+): HttpServer {
   const { config, log, clock, database, hub, listener, authenticator } = parts;
   const { webhooks, accept } = ingress;
   const { bodyBytesMax, bodyBytesCeiling } = config;
@@ -35,6 +40,8 @@ export function buildHttp(parts: Parts, { ingress, admin, links, metrics, draini
   };
   return createHttp({
     trustedProxies: config.trustedProxies,
+    certificateHeaders: config.certificateHeaders,
+    tls,
     allowInsecureLoopback: !config.production,
     bodyBytesMax,
     links,

@@ -9,6 +9,7 @@ import { EventHub } from '../events/event-hub.js';
 import { EventListener } from '../events/event-listener.js';
 import { FlowDesk } from '../flow/flow-desk.js';
 import { LinkSigner } from '../http/signed-link.js';
+import { readTlsFiles } from '../http/tls-files.js';
 import { systemClock } from '../lib/clock.js';
 import type { Logger } from '../lib/logger.js';
 import { buildAdmin } from './admin.js';
@@ -58,6 +59,7 @@ export async function startApp(options: StartAppOptions): Promise<App> {
 }
 
 async function build(stack: AsyncDisposableStack, { config, log, onFatal }: StartAppOptions): Promise<App> {
+  const tls = config.tls && (await readTlsFiles(config.tls)); // before anything is started for nothing
   const clock = systemClock;
   const { database, keyring, embedded } = await openStored(stack, {
     config,
@@ -100,7 +102,7 @@ async function build(stack: AsyncDisposableStack, { config, log, onFatal }: Star
     ? buildAdmin(stack, parts, { accept: ingress.accept, links, publicUrl: () => publicUrl })
     : undefined;
   let draining = false;
-  const http = buildHttp(parts, { ingress, admin, links, metrics: new Registry(), draining: () => draining });
+  const http = buildHttp(parts, { ingress, admin, links, tls, metrics: new Registry(), draining: () => draining });
   const address = await http.listen(config.port, config.host);
   stack.defer(async () => {
     draining = true;
@@ -111,7 +113,7 @@ async function build(stack: AsyncDisposableStack, { config, log, onFatal }: Star
     await http.close(config.shutdownTimeoutMs);
     await runnersStopped;
   });
-  const url = urlOf(address);
+  const url = urlOf(tls === undefined ? 'http' : 'https', address);
   publicUrl ||= url;
   log.info({ url, roles: [...config.roles], embedded }, 'ready');
 
@@ -143,8 +145,8 @@ async function invitation(
   return { loginUrl, curl };
 }
 
-function urlOf({ address, family, port }: AddressInfo): string {
+function urlOf(scheme: 'http' | 'https', { address, family, port }: AddressInfo): string {
   const wildcard = address === '0.0.0.0' || address === '::';
   const host = wildcard ? 'localhost' : family === 'IPv6' ? `[${address}]` : address;
-  return `http://${host}:${port}`;
+  return `${scheme}://${host}:${port}`;
 }

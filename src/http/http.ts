@@ -20,15 +20,21 @@ import { normalizeTarget, isWellFormed } from './request-form.js';
 import { requestFactsReader, type RequestFacts } from './request-facts.js';
 import type { OperationsOptions } from './routes/operations.js';
 import type { SignInOptions } from './routes/sign-in.js';
+import type { CertificateHeaders } from './client-certificate.js';
 import { createHttpServer, refuseUpgrade, type HttpServer, type HttpTimeouts } from './server.js';
 import type { Authenticate, ResultAccessOptions } from './result-access.js';
 import { ResultWaiters } from './result-waiters.js';
 import type { LinkSigner } from './signed-link.js';
 import type { HttpMiddleware } from './state.js';
+import type { TlsMaterial } from './tls-files.js';
 
 export interface HttpOptions {
   /** Addresses and CIDRs whose `X-Forwarded-*` headers are believed. */
   readonly trustedProxies: readonly string[];
+  /** In which of their headers a verified client certificate is believed. */
+  readonly certificateHeaders?: CertificateHeaders | undefined;
+  /** With it the server speaks HTTPS itself. */
+  readonly tls?: TlsMaterial | undefined;
   /** Plain HTTP from this machine; for development. */
   readonly allowInsecureLoopback: boolean;
   readonly bodyBytesMax: number;
@@ -80,7 +86,7 @@ const UPLOAD_BYTES_MAX = 256 * 1_048_576;
 /** Puts the HTTP side of a process together; nothing listens before `listen`. */
 export function createHttp(options: HttpOptions): HttpServer {
   const { links, authenticate, clock, log, bodyBytesMax, admin, results } = options;
-  const readFacts = requestFactsReader(options.trustedProxies);
+  const readFacts = requestFactsReader(options.trustedProxies, options.certificateHeaders);
   const isAllowed = transportRule(options.allowInsecureLoopback);
   const metrics = new HttpMetrics(options.operations.registry);
   const live = results && { ...results, waiters: new ResultWaiters(results) };
@@ -159,6 +165,7 @@ export function createHttp(options: HttpOptions): HttpServer {
         else admin.upgrade(req, socket, head, facts);
       },
     }),
+    tls: options.tls,
     ...(options.timeouts !== undefined && { timeouts: options.timeouts }),
   });
   return {

@@ -64,7 +64,7 @@ async function handle(
   webhookId: string,
   facts: RequestFacts,
 ): Promise<number> {
-  const { requestId, sourceIp } = facts;
+  const { requestId, sourceIp, clientCertificate } = facts;
   const { clock, bodyLimit } = options;
   const refuse = (answer: HttpAnswer): number => {
     refuseUpload(req, res, answer, requestId);
@@ -95,6 +95,7 @@ async function handle(
     rawHeaders: req.rawHeaders,
     body,
     sourceIp,
+    clientCertificate,
     isTest: false,
   });
   const answer = answerOutcome(outcome, {

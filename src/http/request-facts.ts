@@ -3,6 +3,8 @@ import { isIP } from 'node:net';
 import ipaddr from 'ipaddr.js';
 import { AppError } from '../errors.js';
 import { newRandomUuid } from '../lib/ids.js';
+import type { ClientCertificate } from '../webhooks/rules/client-certificate.js';
+import { type CertificateHeaders, headerCertificate, socketCertificate } from './client-certificate.js';
 
 /** What is to be known of a request besides its content, after trusted proxies. */
 export interface RequestFacts {
@@ -14,6 +16,8 @@ export interface RequestFacts {
   readonly secure: boolean;
   /** Host and port that the caller asked for. Only for comparing origins: URLs are built from configuration. */
   readonly host: string;
+  /** Finds the caller's verified client certificate; not there where none can have come. */
+  readonly clientCertificate?: () => ClientCertificate | undefined;
 }
 
 export type ReadRequestFacts = (req: IncomingMessage) => RequestFacts;
@@ -23,12 +27,17 @@ type Network = readonly [address: ipaddr.IPv4 | ipaddr.IPv6, prefixBits: number]
 const REQUEST_ID = /^[A-Za-z0-9._-]{1,128}$/;
 
 /**
- * Reads a request's facts. `X-Forwarded-For`, `-Proto` and `-Host` count only when the peer is a trusted proxy.
+ * Reads a request's facts. `X-Forwarded-For`, `-Proto`, `-Host` and the headers of certificates count only when the
+ * peer is a trusted proxy; then its own certificate is not the caller's.
  *
  * @param trustedProxies addresses and CIDRs.
+ * @param certificateHeaders without them no proxy's word for a certificate counts.
  * @throws AppError CONFIGURATION_INVALID when one of them is neither.
  */
-export function requestFactsReader(trustedProxies: readonly string[]): ReadRequestFacts {
+export function requestFactsReader(
+  trustedProxies: readonly string[],
+  certificateHeaders?: CertificateHeaders,
+): ReadRequestFacts {
   const networks = trustedProxies.map(parseNetwork);
   const isTrusted = (address: string): boolean => {
     if (networks.length === 0 || !isAddress(address)) return false;
@@ -41,12 +50,18 @@ export function requestFactsReader(trustedProxies: readonly string[]): ReadReque
     const requestId = typeof given === 'string' && REQUEST_ID.test(given) ? given : newRandomUuid();
     const peer = plainAddress(socket.remoteAddress ?? '');
     const host = headers.host ?? '';
-    if (!isTrusted(peer)) return { requestId, sourceIp: peer, secure: isEncrypted(req), host };
+    if (!isTrusted(peer)) {
+      const facts = { requestId, sourceIp: peer, secure: isEncrypted(req), host };
+      return facts.secure ? { ...facts, clientCertificate: () => socketCertificate(socket) } : facts;
+    }
     return {
       requestId,
       sourceIp: clientAddress(peer, listOf(headers['x-forwarded-for']), isTrusted),
       secure: (listOf(headers['x-forwarded-proto']).at(-1) ?? protocolOf(req)).toLowerCase() === 'https',
       host: listOf(headers['x-forwarded-host']).at(-1) ?? host,
+      ...(certificateHeaders !== undefined && {
+        clientCertificate: () => headerCertificate(req.rawHeaders, certificateHeaders),
+      }),
     };
   };
 }

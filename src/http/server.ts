@@ -1,9 +1,18 @@
-import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerOptions,
+  type ServerResponse,
+} from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
+import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { AppError, codeOf, messageOf } from '../errors.js';
 import { answerClientError, rawProblem, refuseConnection } from './client-error.js';
 import { pathOf, PATHS } from './paths.js';
+import type { TlsMaterial } from './tls-files.js';
 
 /** All in milliseconds. */
 export interface HttpTimeouts {
@@ -37,6 +46,8 @@ export interface HttpServerOptions {
   /** Takes WebSocket handshakes on /graphql. Without it, and on other paths, they are ordinary requests. */
   readonly upgrade?: UpgradeHandler | undefined;
   readonly timeouts?: Partial<HttpTimeouts>;
+  /** With it the server speaks HTTPS, and asks for client certificates where it knows their authority. */
+  readonly tls?: TlsMaterial | undefined;
 }
 
 export interface HttpServer {
@@ -54,9 +65,11 @@ export interface HttpServer {
 export function createHttpServer(options: HttpServerOptions): HttpServer {
   const timeouts = { ...TIMEOUTS, ...options.timeouts };
   const upgraded = new Set<Duplex>();
+  const shaken = new WeakSet<Duplex>(); // connections whose TLS handshake is done
+  const raw = new Set<Socket>(); // those below TLS: the server does not know them before the handshake is done
   let draining = false;
 
-  const server = createServer({
+  const serverOptions = {
     insecureHTTPParser: false,
     requireHostHeader: false, // checked with the rest of it, for an answer in our own form
     maxHeaderSize: HEADER_BYTES_MAX,
@@ -65,8 +78,10 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     connectionsCheckingInterval: timeouts.checkMs,
     keepAliveTimeout: timeouts.keepAliveMs,
     // Clients offer `Upgrade: h2c` with any request (Java's does by default): those go on in HTTP/1.1.
-    shouldUpgradeCallback: (req) => options.upgrade !== undefined && isWebSocketHandshake(req),
-  });
+    shouldUpgradeCallback: (req: IncomingMessage) => options.upgrade !== undefined && isWebSocketHandshake(req),
+  };
+  const server =
+    options.tls === undefined ? createServer(serverOptions) : tlsServer(serverOptions, options.tls, timeouts.headersMs);
   // Node drops the headers beyond this count without a word; the size limit bounds them already.
   server.maxHeadersCount = 0;
 
@@ -82,7 +97,18 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   });
   // An expectation that nobody knows may be ignored (RFC 9110, 10.1.1); Node would answer 417 in its own form.
   server.on('checkExpectation', handle);
-  server.on('clientError', answerClientError);
+  server.on('clientError', (error: Error, socket: Duplex) => {
+    // Who did not get through the handshake can be told nothing: they would not take it for an answer.
+    if ('encrypted' in socket && !shaken.has(socket)) socket.destroy();
+    else answerClientError(error, socket);
+  });
+  if (options.tls !== undefined) {
+    server.on('connection', (socket: Socket) => {
+      raw.add(socket);
+      socket.once('close', () => raw.delete(socket));
+    });
+    server.on('secureConnection', (socket: Duplex) => shaken.add(socket));
+  }
   // CONNECT asks for a tunnel; without a listener Node closes the connection and says nothing.
   server.on('connect', (_req, socket) => refuseConnection(socket, 'MALFORMED_REQUEST'));
   server.on('upgrade', (req, socket, head) => {
@@ -105,13 +131,30 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       const drain = setInterval(() => server.closeIdleConnections(), DRAIN_POLL_MS);
       const cut = setTimeout(() => {
         server.closeAllConnections();
-        for (const socket of upgraded) socket.destroy();
+        for (const socket of [...upgraded, ...raw]) socket.destroy();
       }, deadlineMs);
       await closed;
       clearInterval(drain);
       clearTimeout(cut);
     },
   };
+}
+
+/**
+ * A server that speaks HTTPS. A client certificate is asked for and not demanded: most webhooks do without, and those
+ * that want one look at it themselves.
+ */
+function tlsServer(options: ServerOptions, { cert, key, ca }: TlsMaterial, handshakeTimeoutMs: number): Server {
+  const server = createTlsServer({
+    ...options,
+    cert,
+    key,
+    ...(ca !== undefined && { ca, requestCert: true, rejectUnauthorized: false }),
+    minVersion: 'TLSv1.2',
+    ALPNProtocols: ['http/1.1'],
+    handshakeTimeout: handshakeTimeoutMs,
+  });
+  return server;
 }
 
 /** The connection's head as an upgrade handler may refuse it: nothing has been answered yet. */
