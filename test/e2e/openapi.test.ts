@@ -135,6 +135,9 @@ describe('the answers to a call', () => {
     expect([repeat.status, repeat.headers.get('idempotent-replayed')]).toEqual([200, 'true']);
     const filtered = await create({ filter: 'input.a == 2' });
     expect(JSON.parse((await post(filtered)).body)).toMatchObject({ ignored: true });
+    const queued = await create({ flow: { concurrency: 1 }, workerIds: ['worker-slow-echo'] });
+    expect(JSON.parse((await post(queued, '{"delayMs":60000}')).body)).toMatchObject({ queuePosition: 0 });
+    expect(JSON.parse((await post(queued)).body)).toMatchObject({ queuePosition: 1 });
     const failing = await create({ executionMode: 'SYNC', workerIds: ['worker-echo', 'worker-failing'] });
     expect(codeOf(await post(failing))).toEqual([500, 'WORKER_FAILED']);
   });

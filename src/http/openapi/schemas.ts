@@ -109,6 +109,11 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
     ...OPENING_PROPERTIES,
     ...AFTER_PROPERTIES,
     status: { const: 'accepted' },
+    queuePosition: {
+      type: 'integer',
+      minimum: 0,
+      description: 'Of a webhook with flow control: its place in the queue, 0 runs now.',
+    },
   }),
   CallCompleted: object([...OPENING, 'callId', 'status'], {
     ...OPENING_PROPERTIES,

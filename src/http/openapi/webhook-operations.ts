@@ -70,7 +70,10 @@ function accepted(): ResponseForm {
     content: {
       'application/json': {
         schema: { $ref: '#/components/schemas/CallAccepted' },
-        examples: { async: { value: { ...opening(true, 'async'), results, callId, status: 'accepted' } } },
+        examples: {
+          async: { value: { ...opening(true, 'async'), results, callId, status: 'accepted' } },
+          queued: { value: { ...opening(true, 'async'), results, callId, status: 'accepted', queuePosition: 3 } },
+        },
       },
     },
   };
