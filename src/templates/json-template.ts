@@ -15,6 +15,9 @@ export interface JsonTemplate {
 const VALUES_MAX = 1_000;
 const DEPTH_MAX = 32;
 
+/** For all values together, on the only thread there is; a single template has a limit of its own besides. */
+const EVALUATE_MS_MAX = 1_000;
+
 /**
  * Parses every text in a JSON value as a template. Names of members stay as they are.
  *
@@ -22,10 +25,12 @@ const DEPTH_MAX = 32;
  */
 export function compileJsonTemplate(value: unknown): JsonTemplate {
   const budget = { left: VALUES_MAX };
-  return { evaluate: compiled(value, '', 0, budget) };
+  const evaluate = compiled(value, '', 0, budget);
+  return { evaluate: (scope) => evaluate(scope, performance.now() + EVALUATE_MS_MAX) };
 }
 
-type Evaluate = (scope: TemplateScope) => unknown;
+/** `untilMs` is of the monotonic clock. */
+type Evaluate = (scope: TemplateScope, untilMs: number) => unknown;
 
 function compiled(value: unknown, at: string, depth: number, budget: { left: number }): Evaluate {
   budget.left -= 1;
@@ -33,18 +38,21 @@ function compiled(value: unknown, at: string, depth: number, budget: { left: num
   if (depth > DEPTH_MAX) throw new AppError('TEMPLATE_INVALID', `The template is nested deeper than ${DEPTH_MAX}.`);
   if (typeof value === 'string') {
     const template = placed(at, () => compileTemplate(value));
-    return (scope) => placed(at, () => template.evaluate(scope));
+    return (scope, untilMs) => {
+      if (performance.now() > untilMs) throw new AppError('TEMPLATE_FAILED', 'The template takes too long.');
+      return placed(at, () => template.evaluate(scope));
+    };
   }
   if (Array.isArray(value)) {
     const items = value.map((item: unknown, i) => compiled(item, `${at}/${i}`, depth + 1, budget));
-    return (scope) => items.map((item) => item(scope));
+    return (scope, untilMs) => items.map((item) => item(scope, untilMs));
   }
   if (typeof value === 'object' && value !== null) {
     const members = Object.entries(value).map(([name, member]) => {
       assertStorable(name);
       return [name, compiled(member, `${at}/${name}`, depth + 1, budget)] as const;
     });
-    return (scope) => Object.fromEntries(members.map(([name, member]) => [name, member(scope)]));
+    return (scope, untilMs) => Object.fromEntries(members.map(([name, member]) => [name, member(scope, untilMs)]));
   }
   return () => value;
 }

@@ -160,7 +160,7 @@ describe('query parameters', () => {
   it('fail when a variable is not there', async () => {
     await expect(runOnce({ query: { q: '{{ input.q }}' } })).rejects.toMatchObject({
       ...failed,
-      message: expect.stringMatching(/^query\.q: .*input\.q/),
+      message: expect.stringMatching(/^query: At \/q: .*input\.q/),
     });
   });
 });

@@ -4,7 +4,6 @@ import { AppError } from '../../errors.js';
 import { compileJsonTemplate, type JsonTemplate } from '../../templates/json-template.js';
 import {
   compileCondition,
-  compileTemplate,
   compileUrlTemplate,
   type Condition,
   isTemplate,
@@ -81,13 +80,13 @@ type Parameters = readonly (readonly [name: string, value: string])[];
 
 /** A value that is null leaves its parameter out, an array repeats it. */
 function compileQuery(query: Readonly<Record<string, string>>): (scope: TemplateScope) => Parameters {
-  const templates = Object.entries(query).map(([name, text]) => [name, compileTemplate(text)] as const);
-  return (scope) =>
-    templates.flatMap(([name, template]) => {
-      const value = within(`query.${name}`, () => template.evaluate(scope));
-      const values: readonly unknown[] = Array.isArray(value) ? value : [value];
-      return values.flatMap((one) => (one === null || one === undefined ? [] : [[name, textOf(one)] as const]));
-    });
+  const template = compileJsonTemplate(query);
+  return (scope) => {
+    const filled = within('query', () => template.evaluate(scope) as Record<string, unknown>);
+    return Object.entries(filled).flatMap(([name, value]) =>
+      [value].flat().flatMap((one) => (one === null || one === undefined ? [] : [[name, textOf(one)] as const])),
+    );
+  };
 }
 
 function withQuery(url: string, parameters: Parameters): string {
@@ -98,11 +97,10 @@ function withQuery(url: string, parameters: Parameters): string {
 
 /** A value that is null leaves its header out. */
 function compileHeaders(headers: Readonly<Record<string, string>>): CompiledHttpWorker['headers'] {
-  const templates = Object.entries(headers).map(([name, text]) => [name.toLowerCase(), compileTemplate(text)] as const);
+  const template = compileJsonTemplate(lowerCased(headers));
   return (scope) => {
     const filled: [string, string][] = [];
-    for (const [name, template] of templates) {
-      const value = within(`headers.${name}`, () => template.evaluate(scope));
+    for (const [name, value] of Object.entries(within('headers', () => template.evaluate(scope) as object))) {
       if (value === null || value === undefined) continue;
       const text = textOf(value);
       if (text.length > HEADER_CHARACTERS_MAX || headerFault(name, text) !== undefined) {
