@@ -35,6 +35,7 @@ const FEATURES = {
     'workers',
     'templates',
   ],
+  bulk: [...GROUND, 'queue', 'access', 'calls', 'executions', 'callbacks', 'webhooks'],
 };
 
 /** @type {Record<string, readonly string[]>} */

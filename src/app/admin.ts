@@ -7,6 +7,7 @@ import type { TestCallAnswer } from '../graphql/context.js';
 import type { AdminOptions } from '../http/http.js';
 import { answerOutcome } from '../http/outcome-response.js';
 import type { LinkSigner } from '../http/signed-link.js';
+import type { ReplayDeps } from '../webhooks/replay/replay-call.js';
 import type { AcceptCall } from '../webhooks/accept-call.js';
 import type { IncomingCall } from '../webhooks/accept-outcome.js';
 import { SignatureDesk } from '../webhooks/diagnose/diagnose-signature.js';
@@ -14,6 +15,7 @@ import type { Parts } from './parts.js';
 
 export interface BuildAdminOptions {
   readonly accept: AcceptCall;
+  readonly replay: ReplayDeps;
   readonly links: LinkSigner;
   readonly publicUrl: () => string;
 }
@@ -38,6 +40,7 @@ export function buildAdmin(stack: AsyncDisposableStack, parts: Parts, options: B
       publicUrl: options.publicUrl,
       sendTestCall: (incoming) => sendTestCall(parts, options, incoming),
       signatures: new SignatureDesk({ sql: pool, keyring, clock, publicUrl: options.publicUrl }),
+      replay: options.replay,
       rateLimitDefaults: config.rateLimits,
       mcpServers: parts.mcp.names,
       bodyBytesCeiling: config.bodyBytesCeiling,

@@ -11,6 +11,7 @@ import { CallLimiter } from '../rate-limits/limiter.js';
 import { SecretUsage } from '../secrets/secret-usage.js';
 import { AcceptCall } from '../webhooks/accept-call.js';
 import { explainRejection } from '../webhooks/diagnose/explain-rejection.js';
+import type { ReplayDeps } from '../webhooks/replay/replay-call.js';
 import { WebhookCache } from '../webhooks/webhook-cache.js';
 import type { Parts } from './parts.js';
 
@@ -29,6 +30,8 @@ const OVERLOADED_RETRY_MS = 1_000;
 
 export interface Ingress {
   readonly accept: AcceptCall;
+  /** What replays of calls are made with. */
+  readonly replay: ReplayDeps;
   readonly webhooks: WebhookCache;
 }
 
@@ -68,6 +71,10 @@ export function buildIngress(stack: AsyncDisposableStack, parts: Parts, publicUr
     }),
     (it) => it.close(),
   );
+  const validateInput: ReplayDeps['validateInput'] = (workerIds, inputParams) =>
+    registry.validateInput(workerIds, inputParams);
+  const { retentionDays } = config;
+  const replay: ReplayDeps = { pool: database.pool, webhooks, validateInput, clock, retentionDays };
   const accept = new AcceptCall({
     webhooks,
     limiter,
@@ -76,7 +83,7 @@ export function buildIngress(stack: AsyncDisposableStack, parts: Parts, publicUr
     secretUsage,
     store: (call) => groupCommit.add(call),
     flow: parts.flow,
-    validateInput: (workerIds, inputParams) => registry.validateInput(workerIds, inputParams),
+    validateInput,
     beginWait: (callId, isStored) => beginWait({ hub, sql: database.pool, clock }, callId, isStored),
     publicUrl,
     noteDeadline: (callId) => {
@@ -90,5 +97,5 @@ export function buildIngress(stack: AsyncDisposableStack, parts: Parts, publicUr
     clock,
     log,
   });
-  return { accept, webhooks };
+  return { accept, replay, webhooks };
 }

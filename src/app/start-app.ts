@@ -91,15 +91,15 @@ async function build(stack: AsyncDisposableStack, { config, log, onFatal }: Star
   const parts: Parts = { ...base, registry: await buildWorkers(stack, base) };
 
   buildMaintenance(stack, parts);
-  const runners = config.roles.has('runner')
-    ? [await buildBackground(stack, parts), await buildRunner(stack, parts)]
-    : [];
   // The port may be chosen by the system: our URLs are known once the server listens, and not used before.
   let publicUrl = config.publicUrl ?? '';
   const ingress = buildIngress(stack, parts, () => publicUrl);
+  const runners = config.roles.has('runner')
+    ? [await buildBackground(stack, parts, ingress.replay), await buildRunner(stack, parts)]
+    : [];
   const links = new LinkSigner(keyring.deriveKey('signed-links'), clock);
   const admin = config.roles.has('admin')
-    ? buildAdmin(stack, parts, { accept: ingress.accept, links, publicUrl: () => publicUrl })
+    ? buildAdmin(stack, parts, { accept: ingress.accept, replay: ingress.replay, links, publicUrl: () => publicUrl })
     : undefined;
   let draining = false;
   const http = buildHttp(parts, { ingress, admin, links, tls, metrics: new Registry(), draining: () => draining });

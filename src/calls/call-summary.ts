@@ -6,13 +6,15 @@ export interface CallSummary extends Omit<CallView, 'requestBody'> {
   readonly sourceIp: string | null;
   /** By what a repeat of it is known. */
   readonly deliveryId: string | null;
+  /** The call that it is a replay of. */
+  readonly replayOf: string | null;
 }
 
 /** The columns of a {@link CallSummary}. */
 export const CALL_SUMMARY_COLUMNS = `
   id, webhook_id as "webhookId", received_at as "receivedAt", execution_mode as "executionMode", dispatch, outcome,
   http_status as "httpStatus", duration_ms as "durationMs", is_test as "isTest", source_ip as "sourceIp",
-  rejection_reason as "rejectionReason", rejection_code as "rejectionCode", delivery_id as "deliveryId", finished_at as "finishedAt"`;
+  rejection_reason as "rejectionReason", rejection_code as "rejectionCode", delivery_id as "deliveryId", replay_of as "replayOf", finished_at as "finishedAt"`;
 
 /** Reads some calls in one query; those that are gone are not in the map. */
 export async function readCallsByIds(sql: Sql, ids: readonly string[]): Promise<Map<string, CallSummary>> {

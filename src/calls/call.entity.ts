@@ -39,6 +39,7 @@ export const CallEntity = defineEntity({
     rejectionReason: p.text().nullable(),
     rejectionCode: p.text().nullable(),
     deliveryId: p.text().nullable(),
+    replayOf: p.uuid().nullable(),
     pending: p.smallint(),
     failures: p.smallint(),
     finishedAt: p.datetime().nullable(),

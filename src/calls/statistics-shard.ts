@@ -8,5 +8,5 @@ export function chooseStatisticsShard(): number {
   return randomInt(STATISTICS_SHARDS);
 }
 
-/** The shard of what operators do: seldom enough that all processes can share it. */
-export const COLD_SHARD = 0;
+/** The shard of what operators do, seldom enough that all processes share it. No process that runs calls waits for it. */
+export const COLD_SHARD = STATISTICS_SHARDS;

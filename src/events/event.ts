@@ -17,6 +17,8 @@ export type DomainEvent =
     }
   /** A running execution is to be aborted, wherever it runs. */
   | { readonly kind: 'cancel-requested'; readonly executionId: string }
+  /** A bulk operation got on, or ended. */
+  | { readonly kind: 'bulk-changed'; readonly bulkOperationId: string }
   /** A webhook, its workers or its secrets changed: caches drop it. */
   | { readonly kind: 'webhook-changed'; readonly webhookId: string }
   /** A worker got a new version or is gone. */
@@ -51,6 +53,7 @@ export const topics = {
   callExecutions: (callId: string): Topic => `call-executions:${callId}` as Topic,
   webhookExecutions: (webhookId: string): Topic => `webhook-executions:${webhookId}` as Topic,
   cancellations: 'cancellations' as Topic,
+  bulkOperation: (id: string): Topic => `bulk-operation:${id}` as Topic,
   webhooks: 'webhooks' as Topic,
   workers: 'workers' as Topic,
   connections: 'connections' as Topic,
@@ -75,6 +78,8 @@ export function topicsOf(event: DomainEvent): readonly Topic[] {
       ];
     case 'cancel-requested':
       return [topics.cancellations];
+    case 'bulk-changed':
+      return [topics.bulkOperation(event.bulkOperationId)];
     case 'webhook-changed':
       return [topics.webhooks];
     case 'worker-changed':

@@ -19,6 +19,8 @@ function toWire(event: DomainEvent): WireEvent {
       return ['x', event.executionId, event.callId, event.webhookId, event.seq];
     case 'cancel-requested':
       return ['a', event.executionId];
+    case 'bulk-changed':
+      return ['b', event.bulkOperationId];
     case 'webhook-changed':
       return ['w', event.webhookId];
     case 'worker-changed':
@@ -55,6 +57,8 @@ function fromWire([letter, first, second, third, fourth]: WireEvent): DomainEven
       };
     case 'a':
       return { kind: 'cancel-requested', executionId: text };
+    case 'b':
+      return { kind: 'bulk-changed', bulkOperationId: text };
     case 'w':
       return { kind: 'webhook-changed', webhookId: text };
     case 'k':

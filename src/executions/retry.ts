@@ -150,7 +150,7 @@ const RETRY = `
   select (select new_id from again where is_first) as id, (table jobs), (table notified)`;
 
 /** The same in the caller's transaction, for whoever has the right to. The row's lock lets one retry through. */
-async function retryOne(
+export async function retryOne(
   sql: Sql,
   shard: number,
   executionId: string,

@@ -66,6 +66,7 @@ export const READ_PERMISSIONS: Readonly<Record<string, Permission>> = {
   AgentWorker: 'workers:read',
   ApiToken: 'tokens:manage',
   AuditEvent: 'audit:read',
+  BulkOperation: 'executions:read',
   Call: 'calls:read',
   CallStatistics: 'statistics:read',
   Callback: 'calls:read',

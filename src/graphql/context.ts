@@ -4,6 +4,7 @@ import type { Database } from '../db/database.js';
 import type { EventHub } from '../events/event-hub.js';
 import type { Logger } from '../lib/logger.js';
 import type { Keyring } from '../secrets/seal.js';
+import type { ReplayDeps } from '../webhooks/replay/replay-call.js';
 import type { IncomingCall } from '../webhooks/accept-outcome.js';
 import type { SignatureDesk } from '../webhooks/diagnose/diagnose-signature.js';
 import type { Loaders } from './loaders.js';
@@ -29,6 +30,8 @@ export interface GraphqlServices {
   readonly sendTestCall: (incoming: IncomingCall) => Promise<TestCallAnswer>;
   /** Says why requests are not authentic. */
   readonly signatures: SignatureDesk;
+  /** What replays of calls are made with. */
+  readonly replay: ReplayDeps;
   readonly rateLimitDefaults: {
     readonly globalPerMinute: number;
     readonly userPerMinute: number;

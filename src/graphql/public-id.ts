@@ -6,6 +6,7 @@ const NOUNS: Readonly<Record<IdKind, string>> = {
   call: 'a call',
   execution: 'an execution',
   callback: 'a callback',
+  bulkOperation: 'a bulk operation',
   secretVersion: 'a secret',
   user: 'a user',
   apiToken: 'an API token',

@@ -5,6 +5,7 @@ import { authChecker } from './authorization.js';
 import { AccessResolver } from './resolvers/access.js';
 import { AgentToolFields, AgentWorkerMutations } from './resolvers/agent-workers.js';
 import { AuditResolver } from './resolvers/audit.js';
+import { BulkOperationFields, BulkOperationMutations, BulkOperationQueries } from './resolvers/bulk-operations.js';
 import {
   CallbackFields,
   CallbackMutations,
@@ -20,6 +21,7 @@ import {
   ExecutionStepFields,
 } from './resolvers/executions.js';
 import { DiagnoseSignatureQuery } from './resolvers/diagnose-signature.js';
+import { ReplayFields, ReplayMutations } from './resolvers/replay.js';
 import { ExecutionMutations, RetryFields } from './resolvers/operate-executions.js';
 import { InstallationResolver } from './resolvers/installation.js';
 import { NodeResolver } from './resolvers/node.js';
@@ -34,6 +36,7 @@ import { WebhookMutations } from './resolvers/webhook-mutations.js';
 import { WebhookQueries } from './resolvers/webhook-queries.js';
 import { WorkerMutations } from './resolvers/worker-mutations.js';
 import { HttpWorkerFields, WorkerFields, WorkerQueries } from './resolvers/workers.js';
+import { BulkOperationProgressResolver } from './subscriptions/bulk-operation-progress.js';
 import { CallReceivedResolver } from './subscriptions/call-received.js';
 import { ExecutionEventsResolver } from './subscriptions/execution-events.js';
 import { noPubSub } from './subscriptions/no-pub-sub.js';
@@ -47,6 +50,10 @@ export function buildGraphqlSchema(): GraphQLSchema {
       AgentToolFields,
       AgentWorkerMutations,
       AuditResolver,
+      BulkOperationFields,
+      BulkOperationMutations,
+      BulkOperationProgressResolver,
+      BulkOperationQueries,
       CallbackFields,
       CallbackMutations,
       CallbackOfCallField,
@@ -62,6 +69,8 @@ export function buildGraphqlSchema(): GraphQLSchema {
       ExecutionEventsResolver,
       ExecutionFields,
       ExecutionMutations,
+      ReplayFields,
+      ReplayMutations,
       RetryFields,
       ExecutionQueries,
       ExecutionStepFields,

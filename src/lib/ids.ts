@@ -11,6 +11,7 @@ export const ID_PREFIXES = {
   call: 'call-',
   execution: 'exec-',
   callback: 'callback-',
+  bulkOperation: 'bulk-',
   secretVersion: 'secret-',
   user: 'user-',
   apiToken: 'token-',

@@ -297,7 +297,8 @@ export class AcceptCall {
   }
 }
 
-function acceptedForms({ authentication, rules }: IngressWebhook): AcceptedForms | undefined {
+/** What a webhook's bodies may be besides a JSON object. */
+export function acceptedForms({ authentication, rules }: IngressWebhook): AcceptedForms | undefined {
   const { provider } = authentication;
   return rules.acceptAnyJson ? { ...provider, acceptAnyJson: true } : provider;
 }
@@ -314,11 +315,12 @@ function at(call: AcceptedCall, queuePosition: number | undefined): AcceptedCall
   return { ...call, queuePosition };
 }
 
-function callToStore(
+/** Makes what is stored of a call to a webhook: it begins the webhook's workers. */
+export function callToStore(
   webhook: IngressWebhook,
   incoming: IncomingCall,
   receivedAtMs: number,
-  { executionMode }: AnswerPlan,
+  { executionMode }: Pick<AnswerPlan, 'executionMode'>,
   more: Pick<CallToStore, 'idempotency' | 'flow'>,
 ): CallToStore {
   return {

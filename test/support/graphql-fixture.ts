@@ -100,6 +100,13 @@ export async function openGraphqlFixture(
       return { status, body: String(body), callId: 'call' in outcome ? outcome.call.callId : undefined };
     },
     signatures: new SignatureDesk({ sql, keyring, clock, publicUrl: () => 'https://hooks.example' }),
+    replay: {
+      pool: sql,
+      webhooks,
+      validateInput: (workerIds, inputParams) => registry.validateInput(workerIds, inputParams),
+      clock,
+      retentionDays: 0,
+    },
     rateLimitDefaults,
     mcpServers: new Set(['shop']),
     bodyBytesCeiling: admin.bodyBytesCeiling,

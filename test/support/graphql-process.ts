@@ -87,6 +87,13 @@ export async function openGraphqlProcess(options: GraphqlProcessOptions): Promis
       publicUrl: () => publicUrl,
       sendTestCall: () => Promise.reject(new Error('there is no ingress here')),
       signatures: new SignatureDesk({ sql: database.pool, keyring, clock: systemClock, publicUrl: () => publicUrl }),
+      replay: {
+        pool: database.pool,
+        webhooks: { get: () => Promise.resolve(undefined), drop: () => undefined },
+        validateInput: () => Promise.resolve([]),
+        clock: systemClock,
+        retentionDays: 0,
+      },
       rateLimitDefaults: { globalPerMinute: 0, userPerMinute: 0, webhookPerMinute: 0 },
       mcpServers: new Set(),
       bodyBytesCeiling: 26_214_400,

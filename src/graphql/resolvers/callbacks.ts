@@ -90,7 +90,7 @@ export class CallbackMutations {
     @Arg('input', () => ReplayCallbackInput, { description: 'Which one.' }) input: ReplayCallbackInput,
   ): Promise<ReplayCallbackPayload> {
     const id = readId('callback', input.id);
-    const outcome = await replayCallback(services, principal, { id });
+    const outcome = await replayCallback(services.database.pool, principal, { id });
     if (!outcome.ok) return { userErrors: outcome.userErrors };
     const view = await loaders.callbacks.clear(id).load(id);
     return { ...(view !== undefined && { callback: new CallbackObject(view) }), userErrors: [] };

@@ -3,6 +3,7 @@ import { requirePermission } from '../../access/permissions.js';
 import { AppError } from '../../errors.js';
 import { isWorkerId, parseId } from '../../lib/ids.js';
 import type { GraphqlContext } from '../context.js';
+import { BulkOperationObject } from '../types/bulk-operation.js';
 import { CallObject } from '../types/call.js';
 import { ConnectionObject } from '../types/connection.js';
 import { CallbackObject } from '../types/callback.js';
@@ -55,6 +56,12 @@ async function readNode({ loaders, principal }: GraphqlContext, id: string): Pro
     requirePermission(principal, 'calls:read');
     const view = await loaders.calls.load(callId);
     return view && new CallObject(view);
+  }
+  const bulkOperationId = parseId('bulkOperation', id);
+  if (bulkOperationId !== undefined) {
+    requirePermission(principal, 'executions:read');
+    const view = await loaders.bulkOperations.load(bulkOperationId);
+    return view && new BulkOperationObject(view);
   }
   const callbackId = parseId('callback', id);
   if (callbackId !== undefined) {

@@ -1,6 +1,7 @@
 import { registerEnumType } from 'type-graphql';
 import type { UserRole } from '../../access/access.entities.js';
 import type { Dispatch as DispatchName, ExecutionMode as ExecutionModeName } from '../../calls/call-modes.js';
+import type { BulkKind as BulkKindName, BulkStatus as BulkStatusName } from '../../bulk/bulk-operation.js';
 import type { CallbackStatus as CallbackStatusName } from '../../callbacks/callback.js';
 import type { CallOutcome as CallOutcomeName } from '../../calls/call.entity.js';
 import type { ConnectionAuthenticationKind as ConnectionAuthenticationKindName } from '../../connections/connection.entity.js';
@@ -102,6 +103,20 @@ export const WorkerVersionChoice = enumOf<WorkerVersionChoiceName>(
     PRESENT: 'At the version that is current when it starts.',
   },
 );
+
+export const BulkOperationKind = enumOf<BulkKindName>('BulkOperationKind', 'What a bulk operation does to each.', {
+  REPLAY: 'Makes a new call of a call.',
+  RETRY: 'Runs an execution once more.',
+  CANCEL: 'Ends an execution early.',
+  REPLAY_CALLBACKS: 'Sends a callback again.',
+});
+
+export const BulkOperationStatus = enumOf<BulkStatusName>('BulkOperationStatus', 'Where a bulk operation stands.', {
+  QUEUED: 'No runner has begun with it.',
+  RUNNING: 'It is being done.',
+  COMPLETED: 'Everything was looked at.',
+  CANCELED: 'It was canceled; what it had done stays done.',
+});
 
 /** The kinds of worker that can be run. */
 export const WorkerKind = enumOf<Extract<WorkerKindName, 'AGENT' | 'HTTP' | 'CODE'>>(

@@ -84,10 +84,10 @@ const callbackOf = async (callId: string): Promise<CallbackView | undefined> =>
 const attemptsOf = async (callbackId: string): Promise<readonly CallbackAttemptView[]> =>
   (await readAttemptsOfCallbacks(fixture.pool, [callbackId])).get(callbackId) ?? [];
 
-/** When the jobs of a callback are due, in seconds from now. */
+/** How long after they were made the jobs of a callback are due, in seconds. */
 const dueInSeconds = async (callbackId: string): Promise<number[]> => {
   const { rows } = await fixture.pool.query<{ s: number }>(
-    `select extract(epoch from run_at - now())::float8 as s from graphile_worker._private_jobs
+    `select extract(epoch from run_at - updated_at)::float8 as s from graphile_worker._private_jobs
      where payload->>'callbackId' = $1 and attempts < max_attempts`,
     [callbackId],
   );

@@ -22,7 +22,12 @@ describe('authorization', () => {
     expect(schema).toBeInstanceOf(GraphQLSchema);
     expect(rootFields(schema.getQueryType()).length).toBeGreaterThan(10);
     expect(rootFields(schema.getMutationType()).length).toBeGreaterThan(10);
-    expect(rootFields(schema.getSubscriptionType())).toEqual(['callReceived', 'executionEvents', 'statisticsUpdated']);
+    expect(rootFields(schema.getSubscriptionType())).toEqual([
+      'bulkOperationProgress',
+      'callReceived',
+      'executionEvents',
+      'statisticsUpdated',
+    ]);
     expect(undecidedRootFields()).toEqual([]);
   });
 
