@@ -1,6 +1,6 @@
 import { AppError } from '../../errors.js';
 import { toJsonText } from '../../lib/json-text.js';
-import type { ModelDesk } from '../../models/model-desk.js';
+import type { ModelDesk, ModelMessage } from '../../models/model-desk.js';
 import type { LoadedWorker, WorkerKindRunner, WorkerOutput, WorkerRun } from '../worker-run.js';
 import { type AgentDefinition, readAgentDefinition } from './agent-definition.js';
 import { AnswerText } from './answer-text.js';
@@ -48,9 +48,10 @@ export class AgentWorkerRunner implements WorkerKindRunner {
    */
   async run(worker: LoadedWorker, run: WorkerRun): Promise<WorkerOutput> {
     const definition = readAgentDefinition(worker.id, worker.definition);
+    const messages = openingMessages(definition, run);
     const tools = await openTools(this.#options, definition, run);
     try {
-      return await this.#converse(definition, worker, run, new ToolBox(tools.tools));
+      return await this.#converse(definition, worker, run, messages, new ToolBox(tools.tools));
     } finally {
       await tools.close();
     }
@@ -60,6 +61,7 @@ export class AgentWorkerRunner implements WorkerKindRunner {
     definition: AgentDefinition,
     { outputSchema }: LoadedWorker,
     run: WorkerRun,
+    messages: ModelMessage[],
     toolBox: ToolBox,
   ): Promise<WorkerOutput> {
     const output = outputSchema === null ? undefined : new StructuredOutput(outputSchema);
@@ -69,7 +71,6 @@ export class AgentWorkerRunner implements WorkerKindRunner {
       this.#options.contentBytesMax ?? CONTENT_BYTES_MAX,
     );
     const modelSteps = new ModelSteps(this.#options.models, run, text);
-    const messages = openingMessages(definition, run);
     let [misuses, repeats] = [0, 0];
     for (let number = 1; ; number += 1) {
       const path = `step-${number}`;
@@ -78,7 +79,7 @@ export class AgentWorkerRunner implements WorkerKindRunner {
       const step = await modelSteps.take(path, asked, messages).catch((error: unknown) => {
         throw isToolRequest(error) ? stepsExhausted(number) : error;
       });
-      messages.push(step.message);
+      if (!isEmpty(step.message)) messages.push(step.message);
       if (step.toolCalls.length > 0) {
         if (mustAnswer) throw stepsExhausted(number);
         const answers = await answerToolCalls(toolBox, run, path, step.toolCalls);
@@ -124,6 +125,11 @@ function question(
 /** The SDK does not let a tool call through that was forbidden. */
 function isToolRequest(error: unknown): boolean {
   return error instanceof AppError && error.code === 'MODEL_ASKED_FOR_TOOL';
+}
+
+/** A model may end without a word; no provider takes that back as a message. */
+function isEmpty({ content }: ModelMessage): boolean {
+  return content.length === 0;
 }
 
 function stepsExhausted(steps: number): AppError {

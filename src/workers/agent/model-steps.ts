@@ -103,7 +103,7 @@ export class ModelSteps {
       if (!full.signal.aborted || signal.aborted) throw error;
       // What goes on for ever is ended here. What it cost stands with the model's usage, not with the step.
       const message = { role: 'assistant' as const, content: this.#text.stepText };
-      return { saved: { message, invalid: {}, finishReason: 'length' }, usage: {} };
+      return { saved: { message, invalid: [], finishReason: 'length' }, usage: {} };
     }
   }
 }
@@ -127,15 +127,14 @@ function toStepUsage({ costNanos, ...tokens }: ModelStep['usage']): StepUsage {
 /** Text and tool calls stand in the message, and only there. */
 const Saved = z.object({
   message: z.custom<ModelMessage>((value) => typeof value === 'object' && value !== null),
-  /** By the ids of calls, what is wrong with them. */
-  invalid: z.record(z.string(), z.string()),
+  /** For each tool call, what is wrong with it; ids are not to be relied on to be different. */
+  invalid: z.array(z.string().nullable()),
   finishReason: z.string(),
 });
 type SavedStep = z.output<typeof Saved>;
 
 function savedStep({ message, toolCalls, finishReason }: ModelStep): SavedStep {
-  const invalid = toolCalls.flatMap((call) => (call.invalid === undefined ? [] : [[call.id, call.invalid] as const]));
-  return { message: sendable(message), invalid: Object.fromEntries(invalid), finishReason };
+  return { message: sendable(message), invalid: toolCalls.map((call) => call.invalid ?? null), finishReason };
 }
 
 /** Arguments that are no object were not understood, and no provider takes them back. */
@@ -144,7 +143,7 @@ function sendable(message: ModelMessage): ModelMessage {
   return {
     ...message,
     content: message.content.map((part) =>
-      part.type === 'tool-call' && (typeof part.input !== 'object' || part.input === null)
+      part.type === 'tool-call' && (typeof part.input !== 'object' || part.input === null || Array.isArray(part.input))
         ? { ...part, input: {} }
         : part,
     ),
@@ -159,12 +158,12 @@ function readSaved(output: string): SavedStep {
 
 function agentStep({ message, invalid, finishReason }: SavedStep, text: string): AgentStep {
   const parts = message.role === 'assistant' && typeof message.content !== 'string' ? message.content : [];
-  const toolCalls = parts.flatMap((part): ModelToolCall[] => {
-    if (part.type !== 'tool-call') return [];
-    const { toolCallId: id, toolName: name, input } = part;
-    const fault = Object.hasOwn(invalid, id) ? invalid[id] : undefined;
-    return [{ id, name, input, ...(fault !== undefined && { invalid: fault }) }];
-  });
+  const toolCalls = parts
+    .filter((part) => part.type === 'tool-call')
+    .map(({ toolCallId: id, toolName: name, input }, i): ModelToolCall => {
+      const fault = invalid[i] ?? undefined;
+      return { id, name, input, ...(fault !== undefined && { invalid: fault }) };
+    });
   return { message, text, toolCalls, cutShort: finishReason === 'length' };
 }
 

@@ -158,6 +158,41 @@ describe('the text of an execution', () => {
     ]);
   });
 
+  it('of a step that is started again is taken back, as it failed or not', async () => {
+    const { deltas } = await ended(
+      await store(async (run) => {
+        run.emitText('Well. ');
+        for (const text of ['It w', 'It i', 'It is here.']) {
+          await run.steps.start('model');
+          run.emitText(text);
+          if (text === 'It i') await run.steps.fail('model', new Error('cut off'));
+        }
+        await run.steps.finish('model', { output: asJsonText('1') });
+        return null;
+      }),
+    );
+    expect(textOf(deltas)).toBe('Well. It is here.');
+    expect(deltas.filter(({ delta }) => delta === '')).toEqual([
+      { attempt: 1, offset: 6, delta: '' },
+      { attempt: 1, offset: 6, delta: '' },
+    ]);
+  });
+
+  it('of a step that is started again stays when another has written behind it', async () => {
+    const { deltas } = await ended(
+      await store(async (run) => {
+        await run.steps.start('one');
+        run.emitText('a');
+        await run.steps.fail('one', new Error('no'));
+        run.emitText('b');
+        await run.steps.start('one');
+        run.emitText('c');
+        return null;
+      }),
+    );
+    expect(textOf(deltas)).toBe('abc');
+  });
+
   it('belongs to the step that is open the longest', async () => {
     const { deltas } = await ended(
       await store(async (run) => {

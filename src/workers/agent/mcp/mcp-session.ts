@@ -1,5 +1,5 @@
-import { type CallToolResult, Client, ProtocolError, type Transport } from '@modelcontextprotocol/client';
-import { AppError, messageOf } from '../../../errors.js';
+import { type CallToolResult, Client, ProtocolError, SdkHttpError, type Transport } from '@modelcontextprotocol/client';
+import { AppError, codeOf } from '../../../errors.js';
 import type { JsonSchema } from '../../worker.entities.js';
 import type { ToolOutcome } from '../tools/tool.js';
 
@@ -113,19 +113,30 @@ function mcpError(error: unknown, serverName: string, signal?: AbortSignal): App
   if (refusal !== undefined) return refusal;
   if (error instanceof ProtocolError) {
     const said = error.message.slice(0, MESSAGE_CHARACTERS_MAX);
-    return new AppError('TOOL_FAILED', `The MCP server "${serverName}" refused: ${said}`, { cause: error });
+    return new AppError('TOOL_FAILED', `The MCP server "${serverName}" refused: ${said}`);
   }
-  return new AppError('MCP_UNAVAILABLE', `The MCP server "${serverName}" could not be reached.`, {
-    detail: messageOf(error).slice(0, MESSAGE_CHARACTERS_MAX),
-    cause: error,
-    retryable: true,
-  });
+  return new AppError('MCP_UNAVAILABLE', `The MCP server "${serverName}" ${failureOf(error)}.`, { retryable: true });
 }
 
-/** The client wraps what `fetch` threw. */
+/** Messages of the client repeat what the server sent, which is nobody's to log; a status or a code is. */
+function failureOf(error: unknown): string {
+  if (error instanceof SdkHttpError) return `answered with status ${error.status}`;
+  const code = causesOf(error)
+    .map(codeOf)
+    .find((text) => text !== undefined && /^E[A-Z]+$/.test(text));
+  return `could not be reached${code === undefined ? '' : ` (${code})`}`;
+}
+
 function appErrorIn(error: unknown): AppError | undefined {
-  for (let at: unknown = error, depth = 0; at instanceof Error && depth < 5; at = at.cause, depth += 1) {
-    if (at instanceof AppError) return at;
+  return causesOf(error).find((cause) => cause instanceof AppError);
+}
+
+/** The client wraps what `fetch` and the system throw. */
+function causesOf(error: unknown): object[] {
+  const causes: object[] = [];
+  for (let at = error; typeof at === 'object' && at !== null && causes.length < 5;) {
+    causes.push(at);
+    at = 'cause' in at ? at.cause : undefined;
   }
-  return undefined;
+  return causes;
 }

@@ -156,7 +156,7 @@ describe('over standard input and output', () => {
   it('says that a program cannot be started', async () => {
     await expect(servers.session(tools('broken')).listTools(never)).rejects.toMatchObject({
       code: 'MCP_UNAVAILABLE',
-      message: 'The MCP server "broken" could not be reached.',
+      message: 'The MCP server "broken" could not be reached (ENOENT).',
     });
   });
 });
