@@ -9,7 +9,6 @@ export class Migration0008Models extends Migration {
     this.addSql(USAGE);
     this.addSql(SPEND);
     this.addSql(ADMISSION);
-    this.addSql('alter table calls add column answer_by timestamptz');
   }
 
   override down(): void {
@@ -20,7 +19,6 @@ export class Migration0008Models extends Migration {
       alter table call_statistics drop column cost_nanos;
       alter table executions drop column cached_tokens, drop column cost_nanos, drop column run_day,
         drop column last_step_id;
-      alter table calls drop column answer_by;
     `);
   }
 }

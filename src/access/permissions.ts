@@ -22,6 +22,11 @@ export const PERMISSIONS = {
   'executions:read': 'viewer',
   'executions:operate': 'operator',
   'statistics:read': 'viewer',
+  'models:read': 'viewer',
+  /** Make, change, test and delete models: their keys are somebody's money. */
+  'models:write': 'admin',
+  /** Say what a webhook may spend. */
+  'spend-caps:write': 'admin',
   'rate-limits:read': 'viewer',
   'rate-limits:write': 'admin',
   'tokens:manage': 'admin',

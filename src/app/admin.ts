@@ -38,6 +38,7 @@ export function buildAdmin(stack: AsyncDisposableStack, parts: Parts, options: B
       clock,
       log,
       publicUrl: options.publicUrl,
+      outbound: parts.outbound,
       sendTestCall: (incoming) => sendTestCall(parts, options, incoming),
       signatures: new SignatureDesk({ sql: pool, keyring, clock, publicUrl: options.publicUrl }),
       replay: options.replay,

@@ -1,5 +1,6 @@
 import { noteDeadline } from '../calls/note-deadline.js';
 import { RejectedCallRecorder } from '../calls/rejected-calls.js';
+import { releaseLimitedCall } from '../calls/release-call.js';
 import { type CallToStore, storeCalls, type StoreResult } from '../calls/store-calls.js';
 import { openBatchPool } from '../db/batch-pool.js';
 import { isDataFault } from '../db/data-fault.js';
@@ -86,6 +87,7 @@ export function buildIngress(stack: AsyncDisposableStack, parts: Parts, publicUr
     validateInput,
     beginWait: (callId, isStored) => beginWait({ hub, sql: database.pool, clock }, callId, isStored),
     publicUrl,
+    releaseLimited: (callId, keyHash) => releaseLimitedCall(database.pool, callId, keyHash),
     noteDeadline: (callId) => {
       noteDeadline(database.pool, callId).catch((error: unknown) =>
         log.warn({ err: error }, 'a deadline was not noted'),

@@ -3,7 +3,6 @@ import type { JsonSchema } from '../lib/json-schema.js';
 import { ensureEnvironmentModels } from '../models/environment-models.js';
 import { LimitedModelDesk } from '../models/limited-model-desk.js';
 import { ModelCache } from '../models/model-cache.js';
-import type { ModelDesk } from '../models/model-desk.js';
 import { MinuteLimits } from '../models/minute-limits.js';
 import { SpendCaps } from '../models/spend-caps.js';
 import { StepGate } from '../models/step-gate.js';
@@ -15,9 +14,9 @@ import type { Parts } from './parts.js';
 /** Makes the models of the settings, and puts the desk together through which workers ask models. */
 export async function buildModels(
   stack: AsyncDisposableStack,
-  ground: Omit<Parts, 'models' | 'mcp' | 'registry'>,
+  ground: Omit<Parts, 'models' | 'spendCaps' | 'mcp' | 'registry'>,
   ownerId: string,
-): Promise<ModelDesk> {
+): Promise<Pick<Parts, 'models' | 'spendCaps'>> {
   const { config, log, clock, database, keyring, hub, listener, outbound, shard } = ground;
   await ensureEnvironmentModels({ database, keyring }, systemPrincipal(ownerId, 'startup'), config.models);
   const sql = database.pool;
@@ -27,7 +26,8 @@ export async function buildModels(
   const leases = stack.adopt(new StepLeases(sql, log), (it) => it.close());
   const limits = stack.adopt(new MinuteLimits(new WindowStore(sql, log), clock), (it) => it.close());
   const gate = new StepGate({ caps, leases, limits, clock });
-  return new LimitedModelDesk({ models, gate, leases, limits, sql, outbound, toolInputFault, shard, log });
+  const desk = new LimitedModelDesk({ models, gate, leases, limits, sql, outbound, toolInputFault, shard, log });
+  return { models: desk, spendCaps: caps };
 }
 
 const validators = new WeakMap<object, SchemaValidator | undefined>();

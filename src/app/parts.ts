@@ -8,6 +8,7 @@ import type { FlowDesk } from '../flow/flow-desk.js';
 import type { Clock } from '../lib/clock.js';
 import type { Logger } from '../lib/logger.js';
 import type { ModelDesk } from '../models/model-desk.js';
+import type { SpendCaps } from '../models/spend-caps.js';
 import type { OutboundClient } from '../outbound/outbound-client.js';
 import type { Keyring } from '../secrets/seal.js';
 import type { McpServers } from '../workers/agent/mcp/mcp-servers.js';
@@ -28,6 +29,8 @@ export interface Parts {
   readonly connections: ConnectionClient;
   /** The one way to a model. */
   readonly models: ModelDesk;
+  /** What webhooks may spend. */
+  readonly spendCaps: SpendCaps;
   /** The MCP servers that agents use. */
   readonly mcp: McpServers;
   readonly registry: WorkerRegistry;

@@ -4,6 +4,7 @@ import { createExecuteHandler } from '../executions/execute.js';
 import { LeaseDesk } from '../executions/lease-desk.js';
 import { RUN_EXECUTION } from '../queue/enqueue.js';
 import { type QueueRunner, startQueueRunner } from '../queue/runner.js';
+import { answerWaitMs } from '../webhooks/answer-wait.js';
 import type { Parts } from './parts.js';
 
 /** Lease, finish, heartbeat and rescue, and four for the queue: listening, claiming, completing, failing. */
@@ -11,7 +12,7 @@ const RUNNER_CONNECTIONS = 8;
 
 /** Starts to run executions. */
 export async function buildRunner(stack: AsyncDisposableStack, parts: Parts): Promise<QueueRunner> {
-  const { config, log, clock, database, hub, registry, shard, flow } = parts;
+  const { config, log, clock, database, hub, registry, spendCaps, shard, flow } = parts;
   const pool = openBatchPool(database.url, { connectionsMax: RUNNER_CONNECTIONS, joins: 'key', log });
   stack.defer(() => pool.end());
   const leases = stack.adopt(
@@ -21,7 +22,16 @@ export async function buildRunner(stack: AsyncDisposableStack, parts: Parts): Pr
   const cancellations = stack.adopt(new Cancellations({ pool, hub, shard, log }), (it) => it.close());
   const runner = await startQueueRunner({
     pool,
-    tasks: { [RUN_EXECUTION]: createExecuteHandler({ workers: registry, leases, cancellations, log }) },
+    tasks: {
+      [RUN_EXECUTION]: createExecuteHandler({
+        workers: registry,
+        leases,
+        cancellations,
+        admitRun: (execution) => spendCaps.admitRun(execution),
+        answerWaitMs: (callId) => answerWaitMs(database.pool, callId, config),
+        log,
+      }),
+    },
     onBeat: () => cancellations.check(),
     concurrency: config.runnerConcurrency,
     clock,

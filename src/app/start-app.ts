@@ -85,7 +85,7 @@ async function build(stack: AsyncDisposableStack, { config, log, onFatal }: Star
   const ground = { ...stored, ...buildOutbound(stack, stored, owner.ownerId) };
   const base = {
     ...ground,
-    models: await buildModels(stack, ground, owner.ownerId),
+    ...(await buildModels(stack, ground, owner.ownerId)),
     mcp: await buildMcp(stack, ground),
   };
   const parts: Parts = { ...base, registry: await buildWorkers(stack, base) };

@@ -1,5 +1,4 @@
-import { AppError, messageOf } from '../errors.js';
-import type { Postponed } from '../workers/worker-run.js';
+import { AppError, messageOf, Postponed } from '../errors.js';
 import { type Backoff, backoffMs } from '../lib/backoff.js';
 import { type JsonText, toJsonText } from '../lib/json-text.js';
 import type { ExecutionError } from './execution.entity.js';
@@ -41,6 +40,31 @@ export function failedAttempt(thrown: unknown, attempt: number, attemptsMax: num
   }
   if (fault.code === 'CANCELED') return { status: 'CANCELED', error };
   return { status: fault.code === 'WORKER_TIMED_OUT' ? 'TIMED_OUT' : 'FAILED', error };
+}
+
+/** An end is told to the caller a little later than it is written. */
+const ANSWER_MS = 250;
+
+type PutOff = Extract<Ending, { readonly delayMs: number }>;
+
+/** Whether an attempt is put off for want of room at a model. */
+export function isModelFull(ending: Ending, thrown: unknown): ending is PutOff {
+  const hasCode = thrown instanceof AppError || thrown instanceof Postponed;
+  return 'delayMs' in ending && hasCode && thrown.code === 'MODEL_RATE_LIMITED';
+}
+
+/**
+ * What becomes of an attempt that is put off for want of room at a model ({@link isModelFull}) while somebody waits for
+ * the answer. It is not put off beyond the moment at which they would be told that it goes on: they are told at once that
+ * there is no room, and when there may be.
+ *
+ * @param answerInMs for how long they still wait; `null` when nobody does.
+ */
+export function endingInTime(ending: PutOff, { message }: Error, answerInMs: number | null): Ending {
+  const { delayMs } = ending;
+  if (answerInMs === null || answerInMs <= 0 || delayMs + ANSWER_MS < answerInMs) return ending;
+  const error = shown(new AppError('MODEL_RATE_LIMITED', message, { retryable: true }));
+  return { status: 'FAILED', error: errorJson({ ...error, retryAfterMs: Math.max(1, delayMs) }) };
 }
 
 /** The worker has to wait: the attempt does not count, and goes on where its steps end. */

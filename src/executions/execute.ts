@@ -4,7 +4,7 @@ import type { Logger } from '../lib/logger.js';
 import { executionIdOf } from '../queue/enqueue.js';
 import { type JobContext, type JobHandler, RunnerLost, RunnerStopping } from '../queue/job-context.js';
 import { LeaseLost, type LoadedWorker, Postponed, type WorkerOutput } from '../workers/worker-run.js';
-import { canceled, failedAttempt, postponed, runnerLostTooOften } from './attempt-ending.js';
+import { canceled, endingInTime, failedAttempt, isModelFull, postponed, runnerLostTooOften } from './attempt-ending.js';
 import type { Cancellations } from './cancellations.js';
 import type { Ending } from './finish.js';
 import type { Lease } from './lease.js';
@@ -18,6 +18,10 @@ export interface ExecuteOptions {
   readonly workers: WorkerHost;
   readonly leases: LeaseDesk;
   readonly cancellations: Cancellations;
+  /** Counts an execution that begins, once however often it is attempted; an AppError refuses it for good. */
+  readonly admitRun?: (execution: Pick<Lease, 'executionId' | 'webhookId'>) => Promise<void>;
+  /** For how long a call's caller still waits for the answer, in milliseconds; `null`: nobody does. */
+  readonly answerWaitMs?: (callId: string) => Promise<number | null>;
   readonly log: Logger;
 }
 
@@ -80,10 +84,11 @@ async function runAttempt(options: ExecuteOptions, lease: Lease, signal: AbortSi
   if (lease.cancelRequested) return failedAttempt(canceled(), lease.attempt, lease.attempt);
   let worker: LoadedWorker;
   try {
+    await options.admitRun?.(lease);
     worker = await options.workers.load(lease.workerId, lease.workerVersion ?? undefined);
   } catch (error) {
     if (error instanceof AppError) return failedAttempt(error, lease.attempt, lease.attempt);
-    options.log.warn({ err: error, workerId: lease.workerId }, 'a worker could not be looked up');
+    options.log.warn({ err: error, workerId: lease.workerId }, 'a worker could not be looked up or its run counted');
     return { status: 'QUEUED', delayMs: LOOK_UP_AGAIN_MS };
   }
   if (lease.attempt > worker.attemptsMax) return runnerLostTooOften(worker.attemptsMax);
@@ -93,8 +98,11 @@ async function runAttempt(options: ExecuteOptions, lease: Lease, signal: AbortSi
   } catch (error) {
     if (error instanceof RunnerLost || error instanceof LeaseLost) return 'dropped';
     if (error instanceof RunnerStopping) return { status: 'QUEUED', delayMs: 0 };
-    if (error instanceof Postponed) return postponed(error);
-    return failedAttempt(error, lease.attempt, worker.attemptsMax);
+    const ending =
+      error instanceof Postponed ? postponed(error) : failedAttempt(error, lease.attempt, worker.attemptsMax);
+    if (!isModelFull(ending, error)) return ending;
+    // Unknown counts as waiting for nobody: the execution goes on, and its caller is told so.
+    return endingInTime(ending, error as Error, (await options.answerWaitMs?.(lease.callId).catch(() => null)) ?? null);
   }
 }
 

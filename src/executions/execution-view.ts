@@ -18,6 +18,10 @@ export interface ExecutionView {
   readonly finishedAt: Date | null;
   readonly promptTokens: number | null;
   readonly completionTokens: number | null;
+  /** Of the prompt tokens, those from providers' caches. */
+  readonly cachedTokens: number | null;
+  /** What models were paid, in nano-dollars; `null` when none was asked. */
+  readonly costNanos: bigint | null;
   readonly result: JsonText | null;
   readonly error: ExecutionError | null;
   readonly lastEventSeq: number;

@@ -6,6 +6,8 @@ export interface ExecutionError {
   readonly code: string;
   readonly message: string;
   readonly retryable: boolean;
+  /** After how many milliseconds from its end the same may work, where that is known. */
+  readonly retryAfterMs?: number;
 }
 
 /** One run of one worker for one call. */
@@ -28,6 +30,8 @@ export const ExecutionEntity = defineEntity({
     finishedAt: p.datetime().nullable(),
     promptTokens: p.integer().nullable(),
     completionTokens: p.integer().nullable(),
+    cachedTokens: p.integer().nullable(),
+    costNanos: p.bigint().nullable(),
     result: p.json<unknown>().nullable(),
     error: p.json<ExecutionError>().nullable(),
     lastEventSeq: p.integer(),

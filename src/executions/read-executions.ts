@@ -4,13 +4,17 @@ import type { ExecutionView } from './execution-view.js';
 import { millisecondRange } from './millisecond-range.js';
 
 /** An execution as it comes from a statement with {@link EXECUTION_COLUMNS}. */
-export type ExecutionRow = Omit<ExecutionView, 'result'> & { readonly result: string | null };
+export type ExecutionRow = Omit<ExecutionView, 'result' | 'costNanos'> & {
+  readonly result: string | null;
+  readonly costNanos: string | null;
+};
 
 /** JSON comes as text: what the worker gave goes out as it was stored. */
 export const EXECUTION_COLUMNS = `
   id, call_id as "callId", webhook_id as "webhookId", worker_id as "workerId", worker_version as "workerVersion",
   position, status, attempt, queued_at as "queuedAt", started_at as "startedAt", finished_at as "finishedAt",
-  prompt_tokens as "promptTokens", completion_tokens as "completionTokens", result::text as result, error,
+  prompt_tokens as "promptTokens", completion_tokens as "completionTokens",
+  cached_tokens as "cachedTokens", cost_nanos as "costNanos", result::text as result, error,
   last_event_seq as "lastEventSeq", cancel_requested_at as "cancelRequestedAt", retry_of as "retryOf",
   retried_by as "retriedBy"`;
 
@@ -71,5 +75,10 @@ export async function readExecutionsOfCalls(
 
 /** Makes a view of a row. */
 export function toExecutionView(row: ExecutionRow): ExecutionView {
-  return { ...row, result: row.result === null ? null : asJsonText(row.result) };
+  const { result, costNanos } = row;
+  return {
+    ...row,
+    result: result === null ? null : asJsonText(result),
+    costNanos: costNanos === null ? null : BigInt(costNanos),
+  };
 }

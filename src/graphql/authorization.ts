@@ -75,6 +75,8 @@ export const READ_PERMISSIONS: Readonly<Record<string, Permission>> = {
   Execution: 'executions:read',
   ExecutionEvent: 'executions:read',
   HttpWorker: 'workers:read',
+  Model: 'models:read',
+  ModelUsage: 'statistics:read',
   RateLimit: 'rate-limits:read',
   User: 'users:read',
   Webhook: 'webhooks:read',

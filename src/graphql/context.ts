@@ -3,6 +3,7 @@ import type { Clock } from '../lib/clock.js';
 import type { Database } from '../db/database.js';
 import type { EventHub } from '../events/event-hub.js';
 import type { Logger } from '../lib/logger.js';
+import type { OutboundClient } from '../outbound/outbound-client.js';
 import type { Keyring } from '../secrets/seal.js';
 import type { ReplayDeps } from '../webhooks/replay/replay-call.js';
 import type { IncomingCall } from '../webhooks/accept-outcome.js';
@@ -26,6 +27,8 @@ export interface GraphqlServices {
   readonly log: Logger;
   /** The base of the URLs shown, without a trailing slash; known once the server listens. */
   readonly publicUrl: () => string;
+  /** The one way out to addresses that users name: `testModel` asks models through it. */
+  readonly outbound: Pick<OutboundClient, 'fetch' | 'fetchWith'>;
   /** Sends a call through the real ingress path, as the HTTP route does. */
   readonly sendTestCall: (incoming: IncomingCall) => Promise<TestCallAnswer>;
   /** Says why requests are not authentic. */

@@ -33,6 +33,9 @@ import {
 import { readPartialTexts } from '../executions/read-text.js';
 import type { Clock } from '../lib/clock.js';
 import { type FlowCounts, readFlowCounts, readQueuePositions } from '../flow/queue-positions.js';
+import { type ModelView, readModelsById } from '../models/read-models.js';
+import { readSpentToday, type SpentToday } from '../models/read-usage.js';
+import { readSpendCaps, type SpendCap } from '../models/spend-caps.js';
 import { readWebhooks } from '../webhooks/manage/read-webhooks.js';
 import type { WebhookView } from '../webhooks/manage/webhook-view.js';
 import { readWebhookIdsByWorker } from '../webhooks/manage/webhooks-of-workers.js';
@@ -69,6 +72,9 @@ export interface Loaders {
   readonly attemptsOfCallbacks: DataLoader<string, readonly CallbackAttemptView[]>;
   readonly callbacksOfWebhooks: LoaderByArguments<CallbackPageRequest, KeysetPage<CallbackView>>;
   readonly callbackTotalsOfWebhooks: LoaderByArguments<Pick<CallbackPageRequest, 'statuses'>, number>;
+  readonly models: DataLoader<string, ModelView | undefined>;
+  readonly spendCaps: DataLoader<string, SpendCap>;
+  readonly spentToday: DataLoader<string, SpentToday>;
   readonly statisticsOfWebhooks: LoaderByArguments<StatisticsTime, CallStatistics>;
 }
 
@@ -118,6 +124,9 @@ export function createLoaders(deps: LoaderDeps, principal: Principal | undefined
     callbackTotalsOfWebhooks: new LoaderByArguments((ids, filter) =>
       countCallbacksOfWebhooks(sql, principal, ids, filter),
     ),
+    models: new DataLoader(async (ids) => inOrder(ids, byId(await readModelsById(sql, ids)))),
+    spendCaps: new DataLoader(async (ids) => inOrder(ids, await readSpendCaps(sql, ids), NO_CAP)),
+    spentToday: new DataLoader(async (ids) => inOrder(ids, await readSpentToday(sql, ids), NOTHING_SPENT)),
     statisticsOfWebhooks: new LoaderByArguments((webhookIds, time) =>
       readStatisticsByWebhook(sql, { ...time, webhookIds }),
     ),
@@ -125,6 +134,11 @@ export function createLoaders(deps: LoaderDeps, principal: Principal | undefined
 }
 
 const NOTHING_ON_ITS_WAY: FlowCounts = { waiting: 0, running: 0 };
+
+const NO_CAP: SpendCap = { tokensPerDay: null, costNanosPerDay: null, runsPerDay: null };
+
+const NOTHING_SPENT: SpentToday = { tokens: 0, costNanos: 0n, runs: 0 };
+
 const NO_CALLS: CallCount = { callCount: 0, lastCalledAt: null };
 
 /** Batches what is asked for with equal arguments, as it is below one field of a list. */

@@ -24,10 +24,12 @@ import { DiagnoseSignatureQuery } from './resolvers/diagnose-signature.js';
 import { ReplayFields, ReplayMutations } from './resolvers/replay.js';
 import { ExecutionMutations, RetryFields } from './resolvers/operate-executions.js';
 import { InstallationResolver } from './resolvers/installation.js';
+import { ModelMutations, ModelQueries } from './resolvers/models.js';
 import { NodeResolver } from './resolvers/node.js';
 import { ProviderResolver } from './resolvers/providers.js';
 import { RateLimitResolver } from './resolvers/rate-limits.js';
 import { SecretMutations } from './resolvers/secret-mutations.js';
+import { SpendingResolver, WebhookSpending } from './resolvers/spending.js';
 import { TestWebhookMutation } from './resolvers/test-webhook.js';
 import { UserResolver } from './resolvers/users.js';
 import { WebhookFields } from './resolvers/webhook-fields.js';
@@ -76,10 +78,13 @@ export function buildGraphqlSchema(): GraphQLSchema {
       ExecutionStepFields,
       HttpWorkerFields,
       InstallationResolver,
+      ModelMutations,
+      ModelQueries,
       NodeResolver,
       ProviderResolver,
       RateLimitResolver,
       SecretMutations,
+      SpendingResolver,
       StatisticsUpdatedResolver,
       TestWebhookMutation,
       UserResolver,
@@ -88,6 +93,7 @@ export function buildGraphqlSchema(): GraphQLSchema {
       WebhookFlowMutations,
       WebhookMutations,
       WebhookQueries,
+      WebhookSpending,
       WorkerFields,
       WorkerMutations,
       WorkerQueries,

@@ -7,7 +7,7 @@ import type { LimitRefusal } from '../rate-limits/limiter.js';
 import type { HandshakeAnswer } from '../webhooks/verify/provider/handshake.js';
 import type { HttpAnswer } from './answer.js';
 import { PATHS } from './paths.js';
-import { PROBLEM_JSON, problemAnswer, problemMembers, retryAfterSeconds, type Problem } from './problem.js';
+import { PROBLEM_JSON, problemAnswer, problemMembers, retryAfterSeconds, statusOf, type Problem } from './problem.js';
 
 export interface AnswerContext {
   /** The webhook's id as it stood in the URL. */
@@ -33,6 +33,8 @@ export function answerOutcome(outcome: AcceptOutcome, context: AnswerContext): H
       return answerAccepted(outcome.call, context);
     case 'completed':
       return answerCompleted(outcome.call, outcome.executions, context);
+    case 'model-limited':
+      return answerModelLimited(outcome.call, outcome.executions, outcome.retryAfterMs, context);
     case 'handshake':
       return answerHandshake(outcome.answer);
     case 'method-not-allowed':
@@ -142,26 +144,44 @@ function positionText({ queuePosition }: AcceptedCall): string {
 
 function answerCompleted(call: AcceptedCall, executions: readonly ExecutionView[], context: AnswerContext): HttpAnswer {
   const failed = executions.filter((execution) => execution.status !== 'SUCCEEDED').length;
-  const results = executions.map(resultText).join(',');
-  const start = `${opening(failed === 0, call, context)},"results":[${results}]`;
-  const callId = formatId('call', call.callId);
   if (failed === 0) {
+    const results = executions.map(resultText).join(',');
+    const callId = formatId('call', call.callId);
     return {
       status: 200,
       headers: ['Content-Type', 'application/json', 'Cache-Control', 'no-store', ...ownHeaders(call)],
-      body: `${start},"callId":"${callId}","status":"completed"}`,
+      body: `${opening(true, call, context)},"results":[${results}],"callId":"${callId}","status":"completed"}`,
     };
   }
-  const detail = failedWorkersText(failed, executions.length);
-  const { success: _, ...members } = problemMembers({
-    code: 'WORKER_FAILED',
-    detail,
-    requestId: context.requestId,
-  });
+  return answerFailed('WORKER_FAILED', failedWorkersText(failed, executions.length), call, executions, context);
+}
+
+function answerModelLimited(
+  call: AcceptedCall,
+  executions: readonly ExecutionView[],
+  retryAfterMs: number,
+  context: AnswerContext,
+): HttpAnswer {
+  const seconds = retryAfterSeconds(retryAfterMs);
+  const detail = `A model has no room for this now; try again in ${seconds} s.`;
+  const { headers, ...answer } = answerFailed('MODEL_RATE_LIMITED', detail, call, executions, context);
+  return { ...answer, headers: [...headers, 'Retry-After', seconds] };
+}
+
+/** A problem with every result before it. */
+function answerFailed(
+  code: ErrorCode,
+  detail: string,
+  call: AcceptedCall,
+  executions: readonly ExecutionView[],
+  context: AnswerContext,
+): HttpAnswer {
+  const start = `${opening(false, call, context)},"results":[${executions.map(resultText).join(',')}]`;
+  const { success: _, ...members } = problemMembers({ code, detail, requestId: context.requestId });
   return {
-    status: 500,
+    status: statusOf(code),
     headers: ['Content-Type', PROBLEM_JSON, 'Cache-Control', 'no-store', ...ownHeaders(call)],
-    body: `${start},"callId":"${callId}",${JSON.stringify(members).slice(1)}`,
+    body: `${start},"callId":"${formatId('call', call.callId)}",${JSON.stringify(members).slice(1)}`,
   };
 }
 

@@ -5,8 +5,10 @@ import type { Database } from '../db/database.js';
 import { publish } from '../events/publish.js';
 import { formatId, newUuidV7 } from '../lib/ids.js';
 import type { Keyring } from '../secrets/seal.js';
-import { keyHint, sealedKeyOf } from './model-key.js';
-import { type Model, ModelEntity, type ModelProvider } from './model.entity.js';
+import { hasDefaultModel, lockDefaultModel } from './default-model.js';
+import { keyHint, openKey, sealedKeyOf } from './model-key.js';
+import { ModelEntity, type ModelProvider } from './model.entity.js';
+import { newModelRow } from './new-model.js';
 
 /** A model that the settings of the process name. */
 export interface EnvironmentModel {
@@ -45,28 +47,30 @@ async function ensureModel(
   principal: Principal,
   wanted: EnvironmentModel,
 ): Promise<void> {
-  const { managedBy, provider, modelName } = wanted;
+  const { managedBy, provider, modelName, apiKey } = wanted;
   const baseUrl = wanted.baseUrl ?? null;
-  await lockModels(em); // processes that start together make one
+  await lockDefaultModel(em); // processes that start together make one
   const found = await em.findOne(ModelEntity, { managedBy });
-  const model = found ?? newModel(em, managedBy, provider, modelName);
-  const key = wanted.apiKey;
-  const sameKey = openKey(keyring, model) === key;
-  const same = found !== null && found.deletedAt === null && found.provider === provider;
-  if (same && found.baseUrl === baseUrl && found.modelName === modelName && sameKey) return;
+  const now = new Date();
+  const model =
+    found ?? newModelRow(em, { id: newUuidV7(now.getTime()), name: NAMES[managedBy], provider, modelName, now });
+  const newKey = openKey(keyring, model) !== apiKey;
+  const same = found !== null && found.deletedAt === null && found.provider === provider && !newKey;
+  if (same && found.baseUrl === baseUrl && found.modelName === modelName) return;
   const apiKeyVersion = model.apiKeyVersion + 1;
   em.assign(model, {
     provider,
     baseUrl,
     modelName,
+    managedBy,
     deletedAt: null,
-    isDefault: model.isDefault || !(await hasDefault(em)),
+    isDefault: model.isDefault || !(await hasDefaultModel(em)),
     version: found === null ? 1 : model.version + 1,
-    updatedAt: new Date(),
-    ...(!sameKey && {
-      apiKeySealed: key === undefined ? null : keyring.seal(key, sealedKeyOf(model.id, apiKeyVersion)),
+    updatedAt: now,
+    ...(newKey && {
+      apiKeySealed: apiKey === undefined ? null : keyring.seal(apiKey, sealedKeyOf(model.id, apiKeyVersion)),
       apiKeyVersion,
-      apiKeyHint: key === undefined ? null : keyHint(key),
+      apiKeyHint: apiKey === undefined ? null : keyHint(apiKey),
     }),
   });
   await em.flush();
@@ -74,85 +78,6 @@ async function ensureModel(
   await recordAudit(em, principal, {
     action: found === null ? 'model.created' : 'model.updated',
     subjectId: formatId('model', model.id),
-    details: { provider, modelName, managedBy, newKey: !sameKey },
+    details: { provider, modelName, managedBy, newKey },
   });
-}
-
-/** Changes of which model is the default wait for each other: only one may be. */
-export async function lockModels(em: EntityManager): Promise<void> {
-  await em.execute("select pg_advisory_xact_lock(hashtext('workhook models'))");
-}
-
-/** Whether a model is the default. */
-export async function hasDefault(em: EntityManager): Promise<boolean> {
-  return (await em.count(ModelEntity, { isDefault: true, deletedAt: null })) > 0;
-}
-
-function openKey(keyring: Keyring, { id, apiKeySealed, apiKeyVersion }: Model): string | undefined {
-  if (!apiKeySealed) return undefined;
-  return keyring.open(apiKeySealed, sealedKeyOf(id, apiKeyVersion)).toString('utf8');
-}
-
-function newModel(
-  em: EntityManager,
-  managedBy: EnvironmentModel['managedBy'],
-  provider: ModelProvider,
-  modelName: string,
-): Model {
-  const now = new Date();
-  const model = em.create(ModelEntity, {
-    ...unlimitedModel(),
-    id: newUuidV7(),
-    name: NAMES[managedBy],
-    provider,
-    modelName,
-    managedBy,
-    createdAt: now,
-    updatedAt: now,
-  });
-  em.persist(model);
-  return model;
-}
-
-/** Requests a minute of a model that says nothing else. */
-export const REQUESTS_PER_MINUTE_DEFAULT = 600;
-
-/** What a new model is when nobody says otherwise. */
-export function unlimitedModel(): Pick<
-  Model,
-  | 'baseUrl'
-  | 'apiKeySealed'
-  | 'apiKeyVersion'
-  | 'apiKeyHint'
-  | 'promptPrice'
-  | 'completionPrice'
-  | 'cachedPrice'
-  | 'requestsPerMinute'
-  | 'tokensPerMinute'
-  | 'concurrencyMax'
-  | 'structuredOutputs'
-  | 'isDefault'
-  | 'managedBy'
-  | 'pausedUntil'
-  | 'version'
-  | 'deletedAt'
-> {
-  return {
-    baseUrl: null,
-    apiKeySealed: null,
-    apiKeyVersion: 0,
-    apiKeyHint: null,
-    promptPrice: 0n,
-    completionPrice: 0n,
-    cachedPrice: null,
-    requestsPerMinute: REQUESTS_PER_MINUTE_DEFAULT,
-    tokensPerMinute: 0,
-    concurrencyMax: 0,
-    structuredOutputs: true,
-    isDefault: false,
-    managedBy: null,
-    pausedUntil: null,
-    version: 1,
-    deletedAt: null,
-  };
 }

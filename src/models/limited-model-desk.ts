@@ -6,12 +6,12 @@ import type { Logger } from '../lib/logger.js';
 import type { OutboundClient } from '../outbound/outbound-client.js';
 import { costNanos, type StepTokens } from './cost.js';
 import { estimatePromptTokens, estimateTokens } from './estimate-tokens.js';
+import { accessTo } from './model-access.js';
 import type { CallableModel, ModelCache } from './model-cache.js';
 import type { ModelDesk, ModelStep, ModelStepRequest } from './model-desk.js';
 import type { MinuteLimits } from './minute-limits.js';
 import { pauseModel } from './pause-model.js';
-import { baseUrlOf } from './provider-urls.js';
-import type { ProviderAccess, StreamedStep } from './sdk/stream-step.js';
+import type { StreamedStep } from './sdk/stream-step.js';
 import { settleStep } from './settle-step.js';
 import type { Admission, StepGate } from './step-gate.js';
 import type { StepLeases } from './step-leases.js';
@@ -121,14 +121,6 @@ export class LimitedModelDesk implements ModelDesk {
 function pauseAskedFor(fault: unknown): number | undefined {
   const asks = fault instanceof AppError && (fault.code === 'MODEL_RATE_LIMITED' || fault.code === 'MODEL_OVERLOADED');
   return asks ? fault.retryAfterMs : undefined;
-}
-
-/** How a model's provider is reached. The operator's own may be anywhere, others pass the guard. */
-export function accessTo(model: CallableModel, outbound: Pick<OutboundClient, 'fetch' | 'fetchWith'>): ProviderAccess {
-  const { provider, modelName, apiKey, structuredOutputs, isOperators } = model;
-  const baseUrl = baseUrlOf(provider, model.baseUrl);
-  const fetch = isOperators ? outbound.fetchWith({ trustedOrigins: [new URL(baseUrl).origin] }) : outbound.fetch;
-  return { provider, baseUrl, modelName, apiKey, structuredOutputs, fetch };
 }
 
 /** What the provider counted; where it did not, an estimate of what went over the line. */

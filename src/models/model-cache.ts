@@ -4,7 +4,7 @@ import type { EventHub } from '../events/event-hub.js';
 import { topics } from '../events/event.js';
 import type { Clock } from '../lib/clock.js';
 import type { Keyring } from '../secrets/seal.js';
-import { sealedKeyOf } from './model-key.js';
+import { openKey } from './model-key.js';
 import type { ModelProvider } from './model.entity.js';
 import type { ModelPrices } from './cost.js';
 
@@ -119,7 +119,7 @@ export async function readCallableModel(
   const { sealed, keyVersion, promptPrice, completionPrice, cachedPrice, managedBy, pausedMs, ...rest } = row;
   return {
     ...rest,
-    apiKey: sealed === null ? undefined : keyring.open(sealed, sealedKeyOf(row.id, keyVersion)).toString('utf8'),
+    apiKey: openKey(keyring, { id: row.id, apiKeySealed: sealed, apiKeyVersion: keyVersion }),
     prices: {
       prompt: BigInt(promptPrice),
       completion: BigInt(completionPrice),

@@ -2,6 +2,7 @@ import { AppError } from '../errors.js';
 import type { Repeat } from '../calls/idempotency.js';
 import type { CallToStore, StoreResult } from '../calls/store-calls.js';
 import type { Explain, RejectedCallRecorder } from '../calls/rejected-calls.js';
+import type { ExecutionView } from '../executions/execution-view.js';
 import type { CallWait } from '../executions/wait-for.js';
 import type { FlowDesk } from '../flow/flow-desk.js';
 import type { Clock } from '../lib/clock.js';
@@ -14,6 +15,7 @@ import type { AcceptedCall, AcceptOutcome, IncomingCall } from './accept-outcome
 import { readIdempotencyKey } from './idempotency-key.js';
 import { type AcceptedForms, parseBody } from './parse-body.js';
 import { type AnswerPlan, planAnswer } from './plan-answer.js';
+import { modelLimitedMs } from './model-limited.js';
 import { noteRejected, type Refusal, REJECTION_CODES } from './note-rejected.js';
 import { barredBy } from './rules/barred-by.js';
 import { recordedHeaders } from './verify/incoming-headers.js';
@@ -44,6 +46,8 @@ export interface AcceptCallOptions {
   readonly beginWait: (callId: string, isStored: boolean) => CallWait;
   /** The base of our URLs as senders know them, without a trailing slash. */
   readonly publicUrl: () => string;
+  /** Records that a call is answered 429 for want of room at a model, and forgets its idempotency key. */
+  readonly releaseLimited: (callId: string, keyHash: Buffer | undefined) => Promise<void>;
   /** Records that a caller was answered before its call ended. Never throws, never waits. */
   readonly noteDeadline: (callId: string) => void;
   readonly syncTimeoutMs: number;
@@ -249,8 +253,9 @@ export class AcceptCall {
     try {
       const result = await this.#options.store(call);
       if (result !== 'stored') return result;
-      if (call.flow === undefined) return await this.#answer(call, plan, wait);
-      return await this.#answer(at(call, await this.#options.flow.enter(call)), plan, wait);
+      const keyHash = call.idempotency?.keyHash;
+      if (call.flow === undefined) return await this.#answer(call, plan, wait, keyHash);
+      return await this.#answer(at(call, await this.#options.flow.enter(call)), plan, wait, keyHash);
     } finally {
       this.#endWait(wait);
     }
@@ -269,18 +274,36 @@ export class AcceptCall {
     }
   }
 
-  async #answer(call: AcceptedCall, plan: AnswerPlan, wait: CallWait | undefined): Promise<AcceptOutcome> {
+  async #answer(
+    call: AcceptedCall,
+    plan: AnswerPlan,
+    wait: CallWait | undefined,
+    keyHash?: Buffer,
+  ): Promise<AcceptOutcome> {
     const { preferenceApplied } = plan;
     const accepted = preferenceApplied === undefined ? call : { ...call, preferenceApplied };
     if (wait === undefined) return { type: 'accepted', call: accepted };
     const executions = await wait.finished(this.#released ? 0 : plan.waitMs);
     // To its sender a call whose place another one took is no failure: it would send it again.
     if (executions?.every(({ error }) => error?.code === 'SUPERSEDED')) return { type: 'accepted', call: accepted };
-    if (executions !== undefined) return { type: 'completed', call: accepted, executions };
+    if (executions !== undefined) return await this.#ended(accepted, executions, keyHash);
     // What a repeat was answered says nothing of the first call, whose caller may still wait.
     if (call.isRepeat === undefined) this.#options.noteDeadline(call.callId);
     if (accepted.queuePosition === undefined) return { type: 'deadline', call: accepted };
     return { type: 'deadline', call: at(accepted, await this.#options.flow.positionOf(call.callId)) };
+  }
+
+  async #ended(
+    call: AcceptedCall,
+    executions: readonly ExecutionView[],
+    keyHash: Buffer | undefined,
+  ): Promise<AcceptOutcome> {
+    const retryAfterMs = modelLimitedMs(executions, this.#options.clock.nowMs());
+    if (retryAfterMs === undefined) return { type: 'completed', call, executions };
+    await this.#options
+      .releaseLimited(call.callId, keyHash)
+      .catch((error: unknown) => this.#options.log.warn({ err: error }, 'a limited call was not released'));
+    return { type: 'model-limited', call, executions, retryAfterMs };
   }
 
   #beginWait(callId: string, { executionMode }: AnswerPlan, isStored: boolean): CallWait | undefined {

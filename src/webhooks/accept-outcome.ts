@@ -52,6 +52,13 @@ export type AcceptOutcome =
   | { readonly type: 'deadline'; readonly call: AcceptedCall }
   /** Stored, run, and every execution is terminal; in the order of the webhook's workers. */
   | { readonly type: 'completed'; readonly call: AcceptedCall; readonly executions: readonly ExecutionView[] }
+  /** Stored and run, and what did not succeed found no room at a model within the time that the caller waits. */
+  | {
+      readonly type: 'model-limited';
+      readonly call: AcceptedCall;
+      readonly executions: readonly ExecutionView[];
+      readonly retryAfterMs: number;
+    }
   /** A sender tried the address; nothing was started. */
   | { readonly type: 'handshake'; readonly webhookId: string; readonly answer: HandshakeAnswer }
   /** A GET that is no handshake. */

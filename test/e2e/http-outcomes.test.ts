@@ -39,6 +39,8 @@ function execution(id: string, workerId: string, view: Partial<ExecutionView>): 
     completionTokens: null,
     result: null,
     error: null,
+    cachedTokens: null,
+    costNanos: null,
     lastEventSeq: 3,
     cancelRequestedAt: null,
     retryOf: null,

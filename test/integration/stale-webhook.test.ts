@@ -49,6 +49,7 @@ beforeAll(async () => {
     validateInput: () => Promise.resolve([]),
     beginWait: (callId, isStored) => beginWait({ hub, sql, clock }, callId, isStored),
     publicUrl: () => 'https://hooks.example',
+    releaseLimited: async () => undefined, // no model in these tests
     noteDeadline: () => undefined,
     syncTimeoutMs: 1_000,
     preferWaitMsMax: 1_000,

@@ -53,6 +53,7 @@ const SCALARS: Readonly<Record<string, string>> = {
   Duration: '"PT1S"',
   JSON: '{}',
   BigInt: '1',
+  Decimal: '"1"',
 };
 
 function literal(type: GraphQLInputType): string {

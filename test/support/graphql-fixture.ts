@@ -11,6 +11,7 @@ import { createLoaders } from '../../src/graphql/loaders.js';
 import { buildGraphqlSchema } from '../../src/graphql/schema.js';
 import { answerOutcome } from '../../src/http/outcome-response.js';
 import { formatId, newUuidV7, parseId } from '../../src/lib/ids.js';
+import { OutboundClient } from '../../src/outbound/outbound-client.js';
 import { CallLimiter } from '../../src/rate-limits/limiter.js';
 import { SecretUsage } from '../../src/secrets/secret-usage.js';
 import { AcceptCall } from '../../src/webhooks/accept-call.js';
@@ -66,6 +67,7 @@ export async function openGraphqlFixture(
   const limiter = new CallLimiter({ database, hub, log, defaults: rateLimitDefaults });
   const rejectedCalls = new RejectedCallRecorder({ sql, clock, log, shard: 1 });
   const secretUsage = new SecretUsage({ sql, clock, log });
+  const outbound = new OutboundClient({ allowedCidrs: ['127.0.0.0/8'] });
   const registry = new WorkerRegistry({ database, hub, runners: [] });
   const flow = new FlowDesk({ pool: sql, hub, shard: 1, clock, log });
   const accept = new AcceptCall({
@@ -79,6 +81,7 @@ export async function openGraphqlFixture(
     validateInput: (workerIds, inputParams) => registry.validateInput(workerIds, inputParams),
     beginWait: (callId, isStored) => beginWait({ hub, sql, clock }, callId, isStored),
     publicUrl: () => 'https://hooks.example',
+    releaseLimited: async () => undefined, // no model in these tests
     noteDeadline: () => undefined, // no caller of these tests waits
     syncTimeoutMs: 1_000,
     preferWaitMsMax: 2_000,
@@ -93,6 +96,7 @@ export async function openGraphqlFixture(
     clock,
     log,
     publicUrl: () => 'https://hooks.example',
+    outbound,
     sendTestCall: async (incoming) => {
       const outcome = await accept.accept(incoming);
       const context = { webhookId: incoming.webhookId, requestId: 'test', nowMs: clock.nowMs() };
@@ -165,6 +169,7 @@ export async function openGraphqlFixture(
       };
     },
     close: async () => {
+      await outbound.close();
       await rejectedCalls.close();
       await flow.close();
       await secretUsage.close();

@@ -14,6 +14,7 @@ import { buildGraphqlSchema } from '../../src/graphql/schema.js';
 import { systemClock } from '../../src/lib/clock.js';
 import { newUuidV7 } from '../../src/lib/ids.js';
 import { createLogger } from '../../src/lib/logger.js';
+import { OutboundClient } from '../../src/outbound/outbound-client.js';
 import { Keyring } from '../../src/secrets/seal.js';
 import { SignatureDesk } from '../../src/webhooks/diagnose/diagnose-signature.js';
 import { openHttp } from './http.js';
@@ -85,6 +86,7 @@ export async function openGraphqlProcess(options: GraphqlProcessOptions): Promis
       clock: systemClock,
       log,
       publicUrl: () => publicUrl,
+      outbound: new OutboundClient({ allowedCidrs: [] }),
       sendTestCall: () => Promise.reject(new Error('there is no ingress here')),
       signatures: new SignatureDesk({ sql: database.pool, keyring, clock: systemClock, publicUrl: () => publicUrl }),
       replay: {

@@ -1,4 +1,4 @@
-import { Arg, Args, Authorized, Ctx, FieldResolver, ID, Query, Resolver, Root } from 'type-graphql';
+import { Arg, Args, Authorized, Ctx, FieldResolver, Float, ID, Query, Resolver, Root } from 'type-graphql';
 import type { Permission } from '../../access/permissions.js';
 import type { CallOutcome as CallOutcomeName } from '../../calls/call.entity.js';
 import { countCalls, listCalls } from '../../calls/list-calls.js';
@@ -6,7 +6,7 @@ import { type Connection, ConnectionArgs } from '../connections.js';
 import type { GraphqlContext } from '../context.js';
 import { keysetConnection, keysetRequest } from '../keyset-connection.js';
 import { readId } from '../public-id.js';
-import { DateTime, Json } from '../scalars.js';
+import { DateTime, Dollars, Json } from '../scalars.js';
 import { CallConnection, CallObject } from '../types/call.js';
 import { CallOutcome } from '../types/enums.js';
 import { ExecutionObject } from '../types/execution.js';
@@ -95,5 +95,26 @@ export class CallFields {
   })
   async executions(@Root() { view }: CallObject, @Ctx() { loaders }: GraphqlContext): Promise<ExecutionObject[]> {
     return (await loaders.executionsOfCalls.load(view.id)).map((execution) => new ExecutionObject(execution));
+  }
+
+  @Authorized<Permission>('executions:read')
+  @FieldResolver(() => Float, { description: 'Tokens that its executions put into models: a whole number.' })
+  async promptTokens(@Root() { view }: CallObject, @Ctx() { loaders }: GraphqlContext): Promise<number> {
+    const executions = await loaders.executionsOfCalls.load(view.id);
+    return executions.reduce((sum, { promptTokens }) => sum + (promptTokens ?? 0), 0);
+  }
+
+  @Authorized<Permission>('executions:read')
+  @FieldResolver(() => Float, { description: 'Tokens that its executions got out of models: a whole number.' })
+  async completionTokens(@Root() { view }: CallObject, @Ctx() { loaders }: GraphqlContext): Promise<number> {
+    const executions = await loaders.executionsOfCalls.load(view.id);
+    return executions.reduce((sum, { completionTokens }) => sum + (completionTokens ?? 0), 0);
+  }
+
+  @Authorized<Permission>('executions:read')
+  @FieldResolver(() => Dollars, { description: 'What the models of its executions cost so far, in US dollars.' })
+  async cost(@Root() { view }: CallObject, @Ctx() { loaders }: GraphqlContext): Promise<bigint> {
+    const executions = await loaders.executionsOfCalls.load(view.id);
+    return executions.reduce((sum, { costNanos }) => sum + (costNanos ?? 0n), 0n);
   }
 }

@@ -8,6 +8,7 @@ import { CallObject } from '../types/call.js';
 import { ConnectionObject } from '../types/connection.js';
 import { CallbackObject } from '../types/callback.js';
 import { ExecutionObject } from '../types/execution.js';
+import { ModelObject } from '../types/model.js';
 import { NodeObject } from '../types/node.js';
 import { UserObject } from '../types/user.js';
 import { WebhookObject } from '../types/webhook.js';
@@ -21,7 +22,7 @@ export class NodeResolver {
   @Query(() => NodeObject, { nullable: true, description: 'Whatever has this id; null when there is nothing.' })
   async node(
     @Ctx() context: GraphqlContext,
-    @Arg('id', () => ID, { description: 'The id of a webhook, worker, connection, call, execution or user.' })
+    @Arg('id', () => ID, { description: 'The id of a webhook, worker, connection, model, call, execution or user.' })
     id: string,
   ): Promise<NodeObject | undefined> {
     return await readNode(context, id);
@@ -35,7 +36,7 @@ export class NodeResolver {
   async nodes(
     @Ctx() context: GraphqlContext,
     @Arg('ids', () => [ID], {
-      description: 'Ids of webhooks, workers, connections, calls, executions or users, 100 at most.',
+      description: 'Ids of webhooks, workers, connections, models, calls, executions or users, 100 at most.',
     })
     ids: string[],
   ): Promise<(NodeObject | undefined)[]> {
@@ -87,10 +88,19 @@ async function readNode({ loaders, principal }: GraphqlContext, id: string): Pro
     const view = await loaders.users.load(userId);
     return view && new UserObject(view);
   }
+  const modelId = parseId('model', id);
+  if (modelId !== undefined) {
+    requirePermission(principal, 'models:read');
+    const view = await loaders.models.load(modelId);
+    return view && new ModelObject(view);
+  }
   if (isWorkerId(id)) {
     requirePermission(principal, 'workers:read');
     const view = await loaders.workers.load(id);
     return view && workerObject(view);
   }
-  throw new AppError('BAD_USER_INPUT', 'This is not the id of a webhook, worker, connection, call, execution or user.');
+  throw new AppError(
+    'BAD_USER_INPUT',
+    'This is not the id of a webhook, worker, connection, model, call, execution or user.',
+  );
 }

@@ -8,6 +8,7 @@ import type { ConnectionAuthenticationKind as ConnectionAuthenticationKindName }
 import type { StepStatus as StepStatusName } from '../../executions/read-steps.js';
 import type { WorkerVersionChoice as WorkerVersionChoiceName } from '../../executions/retry.js';
 import type { ExecutionStatus as ExecutionStatusName } from '../../executions/states.js';
+import type { ModelProvider as ModelProviderName } from '../../models/model.entity.js';
 import type { LimitScope as LimitScopeName } from '../../rate-limits/limit-scope.js';
 import type { SecretStatus as SecretStatusName } from '../../webhooks/diagnose/diagnosis.js';
 import type { AuthenticationMethod as AuthenticationMethodName } from '../../webhooks/webhook.entity.js';
@@ -32,6 +33,13 @@ function enumOf<Name extends string>(
   });
   return enumObject;
 }
+
+export const ModelProvider = enumOf<ModelProviderName>('ModelProvider', 'Whose protocol a model speaks.', {
+  OPENAI_COMPATIBLE: "OpenAI's chat completions at any address: Ollama, vLLM, LM Studio, OpenRouter and many more.",
+  OPENAI: 'OpenAI itself.',
+  ANTHROPIC: "Anthropic's messages.",
+  GOOGLE: "Google's Gemini API.",
+});
 
 export const AuthenticationMethod = enumOf<AuthenticationMethodName>(
   'AuthenticationMethod',

@@ -3,7 +3,7 @@ import type { ExecutionError } from '../../executions/execution.entity.js';
 import type { ExecutionView } from '../../executions/execution-view.js';
 import { formatId } from '../../lib/ids.js';
 import { connectionType } from '../connections.js';
-import { DateTime, Json } from '../scalars.js';
+import { DateTime, Dollars, Json } from '../scalars.js';
 import { ExecutionStatus } from './enums.js';
 import { NodeObject } from './node.js';
 
@@ -84,6 +84,23 @@ export class ExecutionObject extends NodeObject {
   @Field(() => Int, { nullable: true, description: 'Tokens that came out of models, if the worker says.' })
   get completionTokens(): number | null {
     return this.view.completionTokens;
+  }
+
+  @Field(() => Int, {
+    nullable: true,
+    description: "Tokens that went into models from their providers' cache; null when none was asked.",
+  })
+  get cachedTokens(): number | null {
+    return this.view.cachedTokens;
+  }
+
+  @Field(() => Dollars, {
+    nullable: true,
+    name: 'cost',
+    description: 'What its steps of models cost so far, in US dollars; null when none was made.',
+  })
+  get costNanos(): bigint | null {
+    return this.view.costNanos;
   }
 
   @Field(() => Json, { nullable: true, description: 'What the worker returned; null until it succeeded.' })
