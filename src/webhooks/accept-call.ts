@@ -7,13 +7,14 @@ import type { CallWait } from '../executions/wait-for.js';
 import type { FlowDesk } from '../flow/flow-desk.js';
 import type { Clock } from '../lib/clock.js';
 import type { Logger } from '../lib/logger.js';
-import { formatId, newUuidV7, parseId } from '../lib/ids.js';
+import { formatId, newUuidV7 } from '../lib/ids.js';
 import type { CallLimiter } from '../rate-limits/limiter.js';
 import type { SecretUsage } from '../secrets/secret-usage.js';
 import type { InputFault } from '../workers/worker-run.js';
 import type { AcceptedCall, AcceptOutcome, IncomingCall } from './accept-outcome.js';
 import { readIdempotencyKey } from './idempotency-key.js';
 import { type AcceptedForms, parseBody } from './parse-body.js';
+import { parseWebhookId } from './parse-webhook-id.js';
 import { type AnswerPlan, planAnswer } from './plan-answer.js';
 import { modelLimitedMs } from './model-limited.js';
 import { noteRejected, type Refusal, REJECTION_CODES } from './note-rejected.js';
@@ -88,7 +89,7 @@ export class AcceptCall {
   }
 
   async accept(incoming: IncomingCall): Promise<AcceptOutcome> {
-    const id = parseId('webhook', incoming.webhookId);
+    const id = parseWebhookId(incoming.webhookId);
     if (id === undefined) return { type: 'malformed-id' };
     try {
       for (let retry = 0; retry < STALE_RETRIES_MAX; retry += 1) {

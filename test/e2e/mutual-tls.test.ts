@@ -1,6 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
-import type { IncomingMessage } from 'node:http';
+import { type IncomingMessage, request as requestPlain } from 'node:http';
 import { request } from 'node:https';
 import { connect as connectTcp, type Socket } from 'node:net';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
@@ -224,6 +224,30 @@ describe('a trusted proxy that verified a certificate', () => {
   ])('is refused with %s', async (_, headers) => {
     expect(await throughProxy(await create([{ fingerprint: fingerprintOf(known) }]), headers)).toBe(401);
   });
+});
+
+it("a certificate that comes in two headers, one of them perhaps the caller's, counts for nothing", async () => {
+  const webhook = await create([{ fingerprint: fingerprintOf(known) }]);
+  const value = encodeURIComponent(known.cert);
+  const statusOf = async (...certificates: string[]): Promise<number> => {
+    const headers = [
+      ['Host', 'x'],
+      ['Content-Type', 'application/json'],
+      ['X-Webhook-Secret', webhook.secret],
+      ['X-Forwarded-Proto', 'https'],
+      ['X-Forwarded-For', '192.0.2.1'],
+      ['X-SSL-Client-Verify', 'SUCCESS'],
+      ...certificates.map((certificate) => ['X-Client-Cert', certificate]),
+    ].flat();
+    const req = requestPlain(webhook.url, { method: 'POST', headers, agent: false });
+    const answered = once(req, 'response');
+    req.end('{}');
+    const [res] = (await answered) as [IncomingMessage];
+    res.resume();
+    return res.statusCode!;
+  };
+  expect(await statusOf(value)).toBe(202);
+  expect(await statusOf(value, value)).toBe(401);
 });
 
 describe('a TLS server', () => {

@@ -23,9 +23,11 @@ const PATH = form(
 const ENCODING = z.enum(['hex', 'base64']);
 
 const PARTS = ['body', 'escapedBody', 'timestamp', 'id', 'method', 'url', 'formParameters'] as const;
+const BASE_FORM = `a base is text or a list of 1 to 4: plain characters and the parts ${PARTS.map((part) => `{${part}}`).join(' ')}`;
+
 const BASE = form(
   new RegExp(`^(?=[^]{1,500}$)(?:[A-Za-z0-9 \\n,;:=|&./_~+@#?*()<>^%-]|\\{(?:${PARTS.join('|')})\\})+$`),
-  `a base is plain characters and the parts ${PARTS.map((part) => `{${part}}`).join(' ')}`,
+  BASE_FORM,
 );
 
 const SIGNED = {
@@ -39,7 +41,7 @@ const SIGNED = {
       z.strictObject({ from: z.literal('body'), name: PATH, ...timeRule() }),
     ])
     .optional(),
-  base: z.union([BASE.transform((base) => [base]), z.array(BASE).min(1).max(4)]),
+  base: z.union([BASE.transform((base) => [base]), z.array(BASE).min(1).max(4)], BASE_FORM),
   idHeader: HEADER.optional(),
   url: z.enum(['any-port', 'decoded']).optional(),
   bodyHashParameter: ITEM.optional(),

@@ -1,4 +1,4 @@
-import { parseId } from '../../lib/ids.js';
+import { parseWebhookId } from '../parse-webhook-id.js';
 import type { WebhookCache } from '../webhook-cache.js';
 
 export interface BodyLimitOptions {
@@ -28,7 +28,7 @@ export function bodyLimit({ webhooks, bodyBytesMax, bodyBytesCeiling }: BodyLimi
   const limitOf = (own: number | undefined): number =>
     own === undefined ? bodyBytesMax : Math.min(own, bodyBytesCeiling);
   return (webhookId, isRefusal = false) => {
-    const id = parseId('webhook', webhookId);
+    const id = parseWebhookId(webhookId);
     if (id === undefined) return bodyBytesMax;
     if (isRefusal && webhooks.isOlderThan(id, REFUSE_BY_MS_MAX)) webhooks.drop(id);
     const known = webhooks.peek(id);

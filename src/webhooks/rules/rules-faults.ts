@@ -44,10 +44,11 @@ function filterFaults(filter: string): readonly UserError[] {
   if (filter.includes('\0') || !filter.isWellFormed()) {
     return [{ field, message: 'This has characters in it that cannot be stored.', code: 'INVALID_CHARACTERS' }];
   }
+  const fault = filterFormFault(filter.trim().replace(/^\{\{-?(.*?)-?\}\}$/s, '$1'));
+  if (fault !== undefined) return [{ field, message: fault, code: 'INVALID_FILTER' }];
   try {
     compileCondition(filter);
-    const fault = filterFormFault(filter.trim().replace(/^\{\{-?(.*?)-?\}\}$/s, '$1'));
-    return fault === undefined ? [] : [{ field, message: fault, code: 'INVALID_FILTER' }];
+    return [];
   } catch (error) {
     if (!(error instanceof AppError)) throw error;
     return [{ field, message: error.message, code: 'INVALID_FILTER' }];
