@@ -121,7 +121,7 @@ function subscribe(
         complete: () => resolve(),
       },
     );
-  }).finally(() => client.dispose());
+  }).finally(() => void client.dispose());
 }
 
 describe('text that a worker writes in another process', () => {
