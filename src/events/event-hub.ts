@@ -14,6 +14,21 @@ export interface EventStream extends AsyncIterable<Notification> {
 export class EventHub {
   readonly #streams = new Map<Topic, Set<Stream>>();
   #closed = false;
+  #catchUp: () => Promise<void> = () => Promise.resolve();
+
+  /** Says how to wait for all that is committed to be delivered here. */
+  deliveredBy(catchUp: () => Promise<void>): void {
+    this.#catchUp = catchUp;
+  }
+
+  /**
+   * Resolves when every event that was committed before this call has been delivered to the streams here.
+   *
+   * @throws what broke the connection; a `resync` follows then.
+   */
+  caughtUp(): Promise<void> {
+    return this.#catchUp();
+  }
 
   /** Subscribes to topics. The subscription is in force when this returns. */
   subscribe(topics: readonly Topic[], bufferedMax = 256): EventStream {

@@ -33,6 +33,7 @@ export class EventListener {
 
   constructor(options: EventListenerOptions) {
     this.#options = options;
+    options.hub.deliveredBy(() => this.#catchUp());
   }
 
   /** Whether events reach this process right now. */
@@ -51,6 +52,12 @@ export class EventListener {
     clearInterval(this.#probe);
     this.#listening = false;
     await this.#client?.end();
+  }
+
+  /** Notifications come in the order of the commits: when our own is here, so are all before it. */
+  async #catchUp(): Promise<void> {
+    if (!this.#listening || this.#client === undefined) throw new Error('events are not listened to right now');
+    await this.#client.query("select pg_notify($1, '[]')", [CHANNEL]);
   }
 
   async #connect(): Promise<void> {

@@ -20,19 +20,19 @@ type EventRow = Omit<ExecutionEventView, 'data'> & { readonly data: string };
  * insert. An execution of a call under flow control, or one that is not the first of a sequence, begins as WAITING,
  * every other one as QUEUED.
  */
-const FIRST_EVENT = `
+export const FIRST_EVENT_SQL = `
   1 as seq, e.queued_at as at, 'status' as kind,
   json_build_object('status', case when c.flow = 'HELD' or (c.dispatch = 'SEQUENTIAL' and e.position > 0) then 'WAITING' else 'QUEUED' end,
     'attempt', 0)::text as data`;
 
 const READ = `
-  (select ${FIRST_EVENT} from executions e join calls c on c.id = e.call_id where e.id = $1 and $2 < 1)
+  (select ${FIRST_EVENT_SQL} from executions e join calls c on c.id = e.call_id where e.id = $1 and $2 < 1)
   union all
   (select seq, at, kind, data::text from execution_events where execution_id = $1 and seq > $2 order by seq limit $3)
   order by seq limit $3`;
 
 const READ_OF_EACH = `
-  select e.id as "executionId", ${FIRST_EVENT}
+  select e.id as "executionId", ${FIRST_EVENT_SQL}
   from executions e join calls c on c.id = e.call_id where e.id = any($1::uuid[])
   union all
   select execution_id, seq, at, kind, data::text from execution_events

@@ -41,6 +41,7 @@ import { HttpWorkerFields, WorkerFields, WorkerQueries } from './resolvers/worke
 import { BulkOperationProgressResolver } from './subscriptions/bulk-operation-progress.js';
 import { CallReceivedResolver } from './subscriptions/call-received.js';
 import { ExecutionEventsResolver } from './subscriptions/execution-events.js';
+import { ManyExecutionEventsResolver } from './subscriptions/many-execution-events.js';
 import { noPubSub } from './subscriptions/no-pub-sub.js';
 import { StatisticsUpdatedResolver } from './subscriptions/statistics-updated.js';
 
@@ -78,6 +79,7 @@ export function buildGraphqlSchema(): GraphQLSchema {
       ExecutionStepFields,
       HttpWorkerFields,
       InstallationResolver,
+      ManyExecutionEventsResolver,
       ModelMutations,
       ModelQueries,
       NodeResolver,

@@ -68,15 +68,14 @@ async function overSse(id: string): Promise<void> {
   const decoder = new TextDecoder();
   let rest = '';
   for await (const chunk of response.body!) {
-    const blocks = (rest + decoder.decode(chunk as Uint8Array, { stream: true })).split('\n\n');
+    const blocks = (rest + decoder.decode(chunk, { stream: true })).split('\n\n');
     rest = blocks.pop()!;
     for (const block of blocks) if (block.startsWith('event: delta')) note(sse, block);
   }
 }
 
 function overSubscription(id: string): Promise<void> {
-  const query =
-    'subscription ($id: ID!) { executionEvents(executionId: $id) { ... on ExecutionTextDelta { delta } } }';
+  const query = 'subscription ($id: ID!) { executionEvents(executionId: $id) { ... on ExecutionTextDelta { delta } } }';
   return new Promise((resolve, reject) => {
     client.subscribe<{ executionEvents: { delta?: string } }>(
       { query, variables: { id } },

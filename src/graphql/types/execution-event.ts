@@ -19,15 +19,19 @@ export function eventSeq(cursor: string): number | undefined {
 
 @InterfaceType('ExecutionEvent', { description: 'Something that happened to an execution.' })
 export abstract class ExecutionEventObject {
-  /** @param executionId a UUID. */
+  /**
+   * @param executionId a UUID.
+   * @param place the event's cursor; without one, that of `executionEvents`.
+   */
   constructor(
     readonly executionId: string,
     protected readonly view: ExecutionEventView,
+    private readonly place: string = eventCursor(view.seq),
   ) {}
 
-  @Field(() => String, { description: 'Stands for this event: `executionEvents(after:)` goes on behind it.' })
+  @Field(() => String, { description: 'Stands for this event: the same subscription goes on behind it with `after`.' })
   get cursor(): string {
-    return eventCursor(this.view.seq);
+    return this.place;
   }
 
   @Field(() => Int, { description: 'Its number among those of its execution, from 1 without a gap.' })
@@ -127,14 +131,18 @@ class ExecutionTextDeltaObject extends ExecutionEventObject {
 }
 
 /** @param executionId a UUID. */
-export function executionEventObject(executionId: string, view: ExecutionEventView): ExecutionEventObject {
+export function executionEventObject(
+  executionId: string,
+  view: ExecutionEventView,
+  cursor?: string,
+): ExecutionEventObject {
   switch (view.kind) {
     case 'status':
-      return new ExecutionStatusChangedObject(executionId, view);
+      return new ExecutionStatusChangedObject(executionId, view, cursor);
     case 'step':
-      return new ExecutionStepChangedObject(executionId, view);
+      return new ExecutionStepChangedObject(executionId, view, cursor);
     case 'text':
-      return new ExecutionTextDeltaObject(executionId, view);
+      return new ExecutionTextDeltaObject(executionId, view, cursor);
   }
 }
 

@@ -26,6 +26,8 @@ describe('authorization', () => {
       'bulkOperationProgress',
       'callReceived',
       'executionEvents',
+      'webhookExecutionEvents',
+      'callExecutionEvents',
       'statisticsUpdated',
     ]);
     expect(undecidedRootFields()).toEqual([]);

@@ -45,7 +45,7 @@ describe('Hints', () => {
     hub.deliver(b);
     hub.deliver(a);
     await new Promise(setImmediate);
-    expect(await hints.take()).toEqual({ callIds: [a.callId, b.callId], resync: false });
+    expect(await hints.take()).toEqual({ executionIds: [], callIds: [a.callId, b.callId], resync: false });
     hints.close();
   });
 
@@ -53,7 +53,7 @@ describe('Hints', () => {
     const hub = new EventHub();
     const hints = new Hints(hub, [topics.calls]);
     hub.resync();
-    expect(await hints.take()).toEqual({ callIds: [], resync: true });
+    expect(await hints.take()).toEqual({ executionIds: [], callIds: [], resync: true });
     for (let i = 0; i < 1_100; i += 1) {
       hub.deliver(event());
       if (i % 100 === 0) await new Promise(setImmediate); // a slow client, not a flood in one turn
