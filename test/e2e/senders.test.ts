@@ -10,6 +10,7 @@ import {
   type GatewayProcess,
   startGatewayProcess,
 } from '../support/gateway-process.js';
+import { openEndpoint } from '../support/endpoint.js';
 import { pollUntil } from '../support/poll-until.js';
 import { KEYED_SENDERS } from '../support/senders/keyed.js';
 import { PLAIN_SENDERS } from '../support/senders/plain.js';
@@ -84,6 +85,39 @@ describe.each(SENDERS.map((sender) => [sender.provider, sender] as const))('%s',
     }
     if (INIMITABLE.has(provider)) expect([webhook.curl[0], stdout]).toEqual(['#', '']);
     else expect(JSON.parse(stdout)).toMatchObject({ success: true, status: 'accepted' });
+  });
+});
+
+/** The other direction: what the gateway signs in the place of a sender, for that sender's own library. */
+describe.each(
+  SENDERS.filter(({ accepts, provider }) => accepts !== undefined && !INIMITABLE.has(provider)).map(
+    (sender) => [sender.provider, sender] as const,
+  ),
+)("the command of %s, for the sender's own library", (provider, sender) => {
+  it('is signed right', async () => {
+    const [secret, other] = sender.secrets;
+    const webhook = await create(provider, secret);
+    const endpoint = await openEndpoint();
+    try {
+      await promisify(execFile)('sh', ['-c', webhook.curl.replaceAll(gateway.url, endpoint.origin)], {
+        timeout: 20_000,
+      });
+      const [received] = endpoint.received;
+      if (received === undefined) throw new Error('nothing came');
+      // Names as the library knows them, and what it wants to see besides; the proof is what came.
+      const fixture = await sender.sign(other, sender.body, { url: webhook.url, atMs: 0 });
+      const headers = Object.fromEntries(
+        Object.entries(fixture.headers).map(([name, value]) => {
+          const came = received.headers[name.toLowerCase()];
+          return [name, typeof came === 'string' ? came : value];
+        }),
+      );
+      const call: SenderRequest = { url: endpoint.origin + received.url!, body: received.body, headers };
+      expect(await sender.accepts!(secret, call)).toBe(true);
+      expect(await sender.accepts!(other, call)).toBe(false);
+    } finally {
+      await endpoint.close();
+    }
   });
 });
 

@@ -130,7 +130,7 @@ export function executionOperation(facts: DocumentFacts): OperationForm {
     operationId: 'readExecution',
     summary: 'Read, wait for or stream an execution',
     description:
-      'With `Accept: text/event-stream` it is streamed: `status` for every change of state, `done` with the body of the plain GET; ids are numbers, and `Last-Event-ID` goes on behind one. A comment comes every 15 s.',
+      'With `Accept: text/event-stream` it is streamed: `status` for every change of state, `step` for every durable step, `delta` for every piece of text, `done` with the body of the plain GET; ids are numbers, and `Last-Event-ID` goes on behind one. A comment comes every 15 s.',
     tags: ['Results'],
     security: RESULT_SECURITY,
     parameters: [

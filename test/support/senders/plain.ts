@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto';
 import '@shopify/shopify-api/adapters/node';
-import { sign as signForGithub } from '@octokit/webhooks-methods';
+import { sign as signForGithub, verify as verifyForGithub } from '@octokit/webhooks-methods';
 import { ApiVersion, shopifyApi } from '@shopify/shopify-api';
 import { JSON_HEADERS, type Sender } from './sender.js';
 
@@ -27,6 +27,7 @@ export const PLAIN_SENDERS: readonly Sender[] = [
         'X-Hub-Signature-256': await signForGithub(secret, body),
       },
     }),
+    accepts: (secret, { body, headers }) => verifyForGithub(secret, body, headers['X-Hub-Signature-256']!),
   },
   {
     provider: 'shopify',

@@ -168,6 +168,16 @@ export const TIMED_SENDERS: readonly Sender[] = [
         },
       };
     },
+    accepts: (clientSecret, { url, body, headers }) =>
+      HubspotSignature.isValid({
+        signatureVersion: 'v3',
+        method: 'POST',
+        clientSecret,
+        requestBody: body,
+        url,
+        timestamp: Number(headers['X-HubSpot-Request-Timestamp']),
+        signature: headers['X-HubSpot-Signature-v3']!,
+      }),
   },
   {
     provider: 'linear',
