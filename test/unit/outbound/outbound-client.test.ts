@@ -205,6 +205,16 @@ describe('OutboundClient', () => {
     }
   });
 
+  it('gives up on a name that is not answered, long before its time is over', async () => {
+    const resolve = (): Promise<never> => new Promise(() => undefined);
+    const outbound = client({ resolve, connectTimeoutMs: 100 });
+    await expect(outbound.request(get('http://silent.test/'))).rejects.toMatchObject({
+      code: 'HTTP_WORKER_UNREACHABLE',
+      retryable: true,
+      message: 'The endpoint could not be reached: no connection in time.',
+    });
+  });
+
   it('ends with the reason of its signal', async () => {
     const abort = new AbortController();
     const port = await listen(() => abort.abort(new Error('canceled by its owner')));
