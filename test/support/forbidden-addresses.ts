@@ -44,7 +44,7 @@ export const FORBIDDEN_IPV4 = [
 ] as const;
 
 /** IPv6 addresses of the same sort that carry no IPv4 address. */
-export const FORBIDDEN_IPV6 = [
+const FORBIDDEN_IPV6 = [
   '::', // unspecified
   '::1', // loopback
   'fe80::1', // link-local

@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { createServer, type RequestListener } from 'node:http';
+import { type AddressInfo, createServer as createTcpServer } from 'node:net';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import type { OutboundClientOptions, OutboundRequest } from '../../../src/outbound/outbound-client.js';
 import { OutboundClient } from '../../../src/outbound/outbound-client.js';
@@ -156,6 +158,28 @@ describe('OutboundClient', () => {
     expect(response).toMatchObject({ status: 200, truncated: false });
     expect(response.headers['x-seen']).toBe(`PUT /a/b?c=d erp.test:${port} 1`);
     expect(response.body.toString()).toBe('{"n":1}');
+  });
+
+  it('tells a TLS server the name that was asked for, not the address that it dials', async () => {
+    const hello = Promise.withResolvers<Buffer>();
+    const server = createTcpServer((socket) => {
+      socket.once('data', (bytes) => {
+        hello.resolve(bytes);
+        socket.destroy();
+      });
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    closers.push(() => new Promise((resolve) => server.close(() => resolve())));
+    const { port } = server.address() as AddressInfo;
+    const outbound = client({ ...loopback, resolve: async () => [{ address: '127.0.0.1', family: 4 }] });
+    await expect(outbound.request(get(`https://erp.test:${port}/`))).rejects.toMatchObject({
+      code: 'HTTP_WORKER_UNREACHABLE',
+    });
+    const first = await hello.promise;
+    expect(first[0]).toBe(22); // a TLS handshake
+    expect(first.includes('erp.test')).toBe(true);
+    expect(first.includes('127.0.0.1')).toBe(false);
   });
 
   it('knows no proxy of the environment', async () => {
