@@ -244,6 +244,6 @@ describe('workers', () => {
     });
     expect((await list({ kind: 'HTTP' })).totalCount).toBe(0);
     expect((await run(LIST, { after: 'nonsense' })).codes).toEqual(['BAD_USER_INPUT']);
-    expect((await run(LIST, { kind: 'AGENT' })).codes).toEqual(['BAD_USER_INPUT']);
+    expect((await run(LIST, { kind: 'NONSENSE' })).codes).toEqual(['BAD_USER_INPUT']);
   });
 });
