@@ -133,6 +133,20 @@ describe('the way in', () => {
     expect(code).toBe(4406);
   });
 
+  it('is initialised once: 4429', async () => {
+    const raw = await openKnownSocket(gateway.socketUrl, owner.token);
+    raw.send({ type: 'connection_init', payload: { authorization: `Bearer ${owner.token}` } });
+    expect((await raw.closed).code).toBe(4429);
+  });
+
+  it('has one operation under one id: 4409', async () => {
+    const raw = await openKnownSocket(gateway.socketUrl, owner.token);
+    const subscribe = { type: 'subscribe', id: 'same', payload: { query: 'subscription { callReceived { id } }' } };
+    raw.send(subscribe);
+    raw.send(subscribe);
+    expect((await raw.closed).code).toBe(4409);
+  });
+
   it('takes so many sockets of a user and no more: 4430', async () => {
     const { socketUrl } = await openAnother({ socketsPerUserMax: 2 });
     const first = [await openKnownSocket(socketUrl, owner.token), await openKnownSocket(socketUrl, owner.token)];
