@@ -71,7 +71,7 @@ export const READ_PERMISSIONS: Readonly<Record<string, Permission>> = {
   CallStatistics: 'statistics:read',
   Callback: 'calls:read',
   CodeWorker: 'workers:read',
-  Connection: 'connections:read',
+  ConnectionProfile: 'connections:read',
   Execution: 'executions:read',
   ExecutionEvent: 'executions:read',
   HttpWorker: 'workers:read',

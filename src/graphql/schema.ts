@@ -47,7 +47,7 @@ import { StatisticsUpdatedResolver } from './subscriptions/statistics-updated.js
 
 /** Builds the one schema, for both transports. Takes some 50 ms; once a process is enough. */
 export function buildGraphqlSchema(): GraphQLSchema {
-  return buildSchemaSync({
+  const schema = buildSchemaSync({
     resolvers: [
       AccessResolver,
       AgentToolFields,
@@ -104,4 +104,16 @@ export function buildGraphqlSchema(): GraphQLSchema {
     pubSub: noPubSub,
     validate: false, // the use cases check their input themselves
   });
+  describeRoots(schema);
+  return schema;
+}
+
+/** type-graphql has no place for the descriptions of the root types. */
+function describeRoots(schema: GraphQLSchema): void {
+  const descriptions = [
+    [schema.getQueryType(), 'What can be read.'],
+    [schema.getMutationType(), 'What can be changed. Each answer has `userErrors` for what the user can mend.'],
+    [schema.getSubscriptionType(), 'What can be watched live, over WebSocket.'],
+  ] as const;
+  for (const [type, description] of descriptions) if (type) type.description = description;
 }

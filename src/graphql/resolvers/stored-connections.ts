@@ -10,7 +10,7 @@ import type { GraphqlContext } from '../context.js';
 import { keysetConnection, keysetRequest } from '../keyset-connection.js';
 import { readId } from '../public-id.js';
 import {
-  ConnectionConnection,
+  ConnectionPage,
   ConnectionObject,
   type ConnectionPayload,
   CreateConnectionInput,
@@ -37,14 +37,14 @@ export class ConnectionQueries {
   }
 
   @Authorized<Permission>('connections:read')
-  @Query(() => ConnectionConnection, { description: 'All connections, the newest first.' })
+  @Query(() => ConnectionPage, { description: 'All connections, the newest first.' })
   async connections(
     @Ctx() { services, principal }: GraphqlContext,
     @Args(() => ConnectionArgs) args: ConnectionArgs,
   ): Promise<Connection<ConnectionObject>> {
     const sql = services.database.pool;
     const page = await listConnections(sql, principal, keysetRequest('connection', args));
-    return new ConnectionConnection(
+    return new ConnectionPage(
       keysetConnection(
         page,
         (view) => new ConnectionObject(view),

@@ -27,7 +27,8 @@ class ConnectionAuthenticationObject {
   readonly secretHint!: string | null;
 }
 
-@ObjectType('Connection', {
+// Its name in the API: a type whose name ends in "Connection" is a page of a list to every Relay client.
+@ObjectType('ConnectionProfile', {
   description: 'An outside system that workers call: its base URL and, sealed, what opens it.',
   implements: NodeObject,
 })
@@ -81,7 +82,7 @@ export class ConnectionObject extends NodeObject {
   }
 }
 
-export const ConnectionConnection = connectionType<ConnectionObject>('Connection', () => ConnectionObject);
+export const ConnectionPage = connectionType<ConnectionObject>('ConnectionProfile', () => ConnectionObject);
 
 @InputType('ConnectionAuthenticationInput', { description: 'How a connection is to prove itself.' })
 export class ConnectionAuthenticationInput {
