@@ -51,9 +51,10 @@ export async function findPage(sql: Sql, query: PageQuery): Promise<FoundPage> {
   const range = new Conditions();
   range.add(position, (id) => `id > ${id}`);
   range.add(untilId, (id) => `id < ${id}`);
-  range.add(webhookId, (id) => `webhook_id = ${id}`);
   const source = SOURCES[kind];
+  if (source.indexedByWebhook) range.add(webhookId, (id) => `webhook_id = ${id}`);
   const where = new ConditionsAfter(range);
+  if (!source.indexedByWebhook) where.add(webhookId, (id) => `i.webhook_id = ${id}`);
   where.add(callId, (id) => `i.call_id = ${id}`);
   source.choose(where, query);
   where.add(workerId, (id) => (source.hasWorker ? `i.worker_id = ${id}` : startedWorker(id)));
@@ -97,13 +98,16 @@ interface Source {
   readonly table: string;
   readonly columns: string;
   readonly hasWorker: boolean;
+  /** Otherwise one statement would look through the whole table for a webhook that is seldom there. */
+  readonly indexedByWebhook: boolean;
   choose(where: ConditionsAfter, query: PageQuery): void;
 }
 
 const OF_EXECUTIONS: Omit<Source, 'choose'> = {
   table: 'executions',
-  columns: 'id, call_id, worker_id, status, retried_by, queued_at',
+  columns: 'id, call_id, webhook_id, worker_id, status, retried_by, queued_at',
   hasWorker: true,
+  indexedByWebhook: false,
 };
 
 const SOURCES: Readonly<Record<BulkKind, Source>> = {
@@ -111,6 +115,7 @@ const SOURCES: Readonly<Record<BulkKind, Source>> = {
     table: 'calls',
     columns: 'id, id as call_id, outcome',
     hasWorker: false,
+    indexedByWebhook: true,
     choose: (where, { filter }) =>
       where.add(filter.outcomes ?? DEFAULTS.outcomes, (list) => `i.outcome = any(${list}::text[])`),
   },
@@ -130,6 +135,7 @@ const SOURCES: Readonly<Record<BulkKind, Source>> = {
     table: 'callbacks',
     columns: 'id, call_id, status',
     hasWorker: false,
+    indexedByWebhook: true,
     choose: (where, { filter }) =>
       where.add(filter.callbackStatuses ?? DEFAULTS.callbackStatuses, (list) => `i.status = any(${list}::text[])`),
   },

@@ -53,7 +53,9 @@ const ADVANCE = `
   update bulk_operations set
     status = case when $2::uuid is null then 'COMPLETED' else 'RUNNING' end, position = coalesce($2, position),
     looked_at = looked_at + $3, succeeded = succeeded + $4, failed = failed + $5,
-    failures = case when jsonb_array_length(failures) < ${FAILURES_MAX} then failures || $6::jsonb else failures end,
+    failures = (select coalesce(jsonb_agg(failure order by n), '[]') from (
+      select failure, n from jsonb_array_elements(failures || $6::jsonb) with ordinality as f(failure, n)
+      order by n limit ${FAILURES_MAX}) first),
     started_at = coalesce(started_at, now()), finished_at = case when $2::uuid is null then now() end
   where id = $1`;
 

@@ -169,6 +169,35 @@ describe('a bulk operation', () => {
     expect(await replaysOf([early!, ofOther!, wanted!, late!])).toEqual([0, 0, 1, 0]);
   });
 
+  it('looks on in the same job when for long nothing matches', async () => {
+    await sql().query(
+      `insert into calls (id, webhook_id, received_at, execution_mode, dispatch, outcome, is_test, request_headers,
+         request_body, pending)
+       select (left(workhook_uuid_floor(now() - interval '1 hour' + n * interval '1 millisecond')::text, 14)
+           || '7' || substr(gen_random_uuid()::text, 16))::uuid,
+         $1, now(), 'ASYNC', 'PARALLEL', 'SUCCEEDED', false, '{}', '{}', 0
+       from generate_series(1, 2500) as n`,
+      [parseId('webhook', webhookId)],
+    );
+    const calls = await addCalls(1);
+    const id = await started('replayCalls', `{ filter: { webhookId: "${webhookId}", outcomes: [FAILED] } }`);
+    await runJob(id);
+    expect(await replaysOf(calls)).toEqual([1]);
+    expect(await read(id)).toMatchObject({ lookedAt: 2_501, succeeded: 1 });
+  });
+
+  it('keeps the first twenty reasons', async () => {
+    const calls = await addCalls(60);
+    await sql().query("update calls set outcome = 'RATE_LIMITED', request_body = '' where webhook_id = $1", [
+      parseId('webhook', webhookId),
+    ]);
+    const id = await started('replayCalls', `{ filter: { webhookId: "${webhookId}", outcomes: [RATE_LIMITED] } }`);
+    await runAll(id);
+    const { failed, failures } = await read(id);
+    expect(failed).toBe(60);
+    expect(failures.map((failure: { id: string }) => failure.id)).toEqual(calls.slice(0, 20));
+  });
+
   it('says of what could not be done why', async () => {
     const [failed] = await addCalls(1);
     await sql().query("update calls set outcome = 'RATE_LIMITED', request_body = '' where id = $1", [

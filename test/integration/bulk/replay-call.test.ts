@@ -134,6 +134,14 @@ describe('replayCall', () => {
     ]);
   });
 
+  it('waits for its turn as any call of a webhook with flow control', async () => {
+    const id = await fixture.addWebhook('Paused', ['worker-a']);
+    const { callId } = await fixture.addCall({ webhookId: id, workerIds: ['worker-a'] });
+    const paused = await fixture.run(`mutation { pauseWebhook(input: { id: "${id}" }) { userErrors { code } } }`);
+    expect(paused.data.pauseWebhook.userErrors).toEqual([]);
+    expect((await replay(callId)).data.replayCall.call.executions).toMatchObject([{ status: 'WAITING' }]);
+  });
+
   it('refuses calls of webhooks that are inactive or deleted', async () => {
     const id = await fixture.addWebhook('Gone', ['worker-a']);
     const { callId } = await fixture.addCall({ webhookId: id, workerIds: ['worker-a'] });

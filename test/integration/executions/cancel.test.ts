@@ -103,6 +103,16 @@ describe('canceling an execution that waits', () => {
     expect(await callOf(callId)).toMatchObject({ outcome: 'FAILED', pending: 0, failures: 2 });
   });
 
+  it('takes a call that waits for its turn out of the queue', async () => {
+    const flow = { lane: Buffer.alloc(0), debounced: false };
+    const { callId, executionIds } = await fixture.store(['worker-a'], { flow });
+    expect(await statuses(callId)).toEqual(['WAITING']);
+    expect(await cancel(executionIds[0]!)).toEqual({ ok: true, value: 'canceled' });
+    expect(await callOf(callId)).toMatchObject({ outcome: 'FAILED', pending: 0 });
+    const { rows } = await fixture.pool.query('select state from flow_calls where call_id = $1', [callId]);
+    expect(rows).toEqual([{ state: 'ENDED' }]);
+  });
+
   it('leaves a job that finds nothing to do', async () => {
     const { callId, executionIds } = await fixture.store(['worker-a']);
     await cancel(executionIds[0]!);
