@@ -66,15 +66,15 @@ export class WorkerRegistry {
   }
 
   /**
-   * Checks a body against the current input schema of each worker.
+   * Checks a body against the current input schema of each worker, and what its kind asks for.
    *
    * @returns the faults, none when every worker can take the body.
    * @throws AppError NOT_FOUND when a worker does not exist.
    */
   async validateInput(workerIds: readonly string[], inputParams: unknown): Promise<readonly InputFault[]> {
     const entries = await Promise.all(workerIds.map((workerId) => this.#entry(workerId, undefined)));
-    return entries.flatMap(({ worker, validate }) =>
-      (validate?.(inputParams) ?? []).map((fault) => ({ workerId: worker.id, ...fault })),
+    return entries.flatMap((entry) =>
+      this.#faults(entry, inputParams).map((fault) => ({ workerId: entry.worker.id, ...fault })),
     );
   }
 
@@ -85,8 +85,7 @@ export class WorkerRegistry {
    *   WORKER_OUTPUT_INVALID, or what the kind's runner throws; its `retryable` says whether to try again.
    */
   async run(worker: LoadedWorker, run: WorkerRun): Promise<WorkerOutput> {
-    const { validate } = await this.#entry(worker.id, worker.version);
-    const faults = validate?.(run.inputParams) ?? [];
+    const faults = this.#faults(await this.#entry(worker.id, worker.version), run.inputParams);
     if (faults.length > 0) throw new AppError('WORKER_INPUT_REFUSED', describeFaults(faults));
     const runner = this.#runners.get(worker.kind);
     if (runner === undefined)
@@ -100,6 +99,11 @@ export class WorkerRegistry {
     this.#stop();
     this.#versions.clear();
     this.#current.clear();
+  }
+
+  #faults({ worker, validate }: Entry, inputParams: unknown): readonly SchemaFault[] {
+    const faults = validate?.(inputParams) ?? [];
+    return faults.length > 0 ? faults : (this.#runners.get(worker.kind)?.inputFaults?.(inputParams) ?? []);
   }
 
   async #entry(workerId: string, version: number | undefined): Promise<Entry> {

@@ -1,5 +1,6 @@
 import type { JsonText } from '../lib/json-text.js';
 import type { Logger } from '../lib/logger.js';
+import type { SchemaFault } from './schema-validator.js';
 import type { JsonSchema, WorkerKind } from './worker.entities.js';
 
 export { Postponed } from '../errors.js';
@@ -125,5 +126,7 @@ export interface InputFault {
 /** Runs the workers of one kind. A throw is a failed attempt; an AppError says by `retryable` whether to try again. */
 export interface WorkerKindRunner {
   readonly kind: WorkerKind;
+  /** What the kind itself finds wrong with an input, whatever the worker's schema says; none when it can take it. */
+  inputFaults?(inputParams: unknown): readonly SchemaFault[];
   run(worker: LoadedWorker, run: WorkerRun): Promise<WorkerOutput>;
 }

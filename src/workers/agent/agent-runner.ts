@@ -1,12 +1,13 @@
 import { AppError } from '../../errors.js';
 import { toJsonText } from '../../lib/json-text.js';
 import type { ModelDesk, ModelMessage } from '../../models/model-desk.js';
+import type { SchemaFault } from '../schema-validator.js';
 import type { LoadedWorker, WorkerKindRunner, WorkerOutput, WorkerRun } from '../worker-run.js';
 import { type AgentDefinition, readAgentDefinition } from './agent-definition.js';
 import { AnswerText } from './answer-text.js';
 
 import { ModelSteps, type StepQuestion } from './model-steps.js';
-import { openingMessages } from './opening-messages.js';
+import { conversationFaults, openingMessages } from './opening-messages.js';
 import { openTools, type ToolSources } from './open-tools.js';
 import { StructuredOutput } from './structured-output.js';
 import { ToolBox } from './tool-box.js';
@@ -40,6 +41,10 @@ export class AgentWorkerRunner implements WorkerKindRunner {
 
   constructor(options: AgentWorkerRunnerOptions) {
     this.#options = options;
+  }
+
+  inputFaults(inputParams: unknown): readonly SchemaFault[] {
+    return conversationFaults(inputParams);
   }
 
   /**

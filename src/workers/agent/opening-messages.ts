@@ -1,9 +1,12 @@
 import { z } from 'zod';
 import { AppError } from '../../errors.js';
 import { compileTemplate } from '../../templates/template.js';
+import type { SchemaFault } from '../schema-validator.js';
 import type { WorkerRun } from '../worker-run.js';
 import type { AgentDefinition } from './agent-definition.js';
 import type { ModelMessage } from '../../models/model-desk.js';
+
+const FAULTS_MAX = 20;
 
 /** Text, or the text parts of a message as model providers have them. Other parts are refused: nothing would read them. */
 const Content = z.union([
@@ -20,12 +23,18 @@ const Conversation = z.object({
   messages: z.array(z.object({ role: z.enum(['user', 'assistant']), content: Content })).default([]),
 });
 
+/** Where a body with `userMessage` is no conversation; none for any other body. */
+export function conversationFaults(inputParams: unknown): readonly SchemaFault[] {
+  if (!isConversation(inputParams)) return [];
+  return (Conversation.safeParse(inputParams).error?.issues ?? []).slice(0, FAULTS_MAX).map(toFault);
+}
+
 /**
  * The messages that a run begins with. A body with `userMessage` is a conversation: that message, and before it the
  * last `messageHistoryLimit` of `messages`. Any other body becomes the user's one message, through `inputTemplate` or
  * as it came. Whatever a body says, it never gets the role of the system.
  *
- * @throws AppError WORKER_INPUT_REFUSED that says where the body is no conversation; TEMPLATE_FAILED.
+ * @throws AppError WORKER_INPUT_REFUSED when {@link conversationFaults} finds some; TEMPLATE_FAILED.
  */
 export function openingMessages(
   { messageHistoryLimit, inputTemplate }: AgentDefinition,
@@ -33,7 +42,7 @@ export function openingMessages(
 ): ModelMessage[] {
   if (isConversation(inputParams)) {
     const parsed = Conversation.safeParse(inputParams);
-    if (!parsed.success) throw new AppError('WORKER_INPUT_REFUSED', conversationFault(parsed.error));
+    if (!parsed.success) throw new AppError('WORKER_INPUT_REFUSED');
     const { userMessage, messages } = parsed.data;
     const recent = messageHistoryLimit === 0 ? [] : messages.slice(-messageHistoryLimit);
     // Some providers take no conversation that the assistant begins.
@@ -50,11 +59,10 @@ function isConversation(inputParams: unknown): boolean {
   return typeof inputParams === 'object' && inputParams !== null && Object.hasOwn(inputParams, 'userMessage');
 }
 
-function conversationFault({ issues: [issue] }: z.ZodError): string {
-  const pointer = issue!.path.map((key) => `/${String(key)}`).join('');
-  return `The body is not a conversation: "${pointer}" ${
-    pointer.startsWith('/messages')
-      ? 'must be messages with the role "user" or "assistant" and a text as content'
-      : 'must be a message with a text as content'
-  }.`;
+function toFault({ path }: z.core.$ZodIssue): SchemaFault {
+  const pointer = path.map((key) => `/${String(key)}`).join('');
+  const message = pointer.startsWith('/messages')
+    ? 'must be messages with the role "user" or "assistant" and a text as content'
+    : 'must be a message with a text as content';
+  return { pointer, message };
 }

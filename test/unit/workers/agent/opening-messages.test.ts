@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { AgentDefinition } from '../../../../src/workers/agent/agent-definition.js';
-import { openingMessages } from '../../../../src/workers/agent/opening-messages.js';
+import { conversationFaults, openingMessages } from '../../../../src/workers/agent/opening-messages.js';
 import { asJsonText } from '../../../../src/lib/json-text.js';
 import { workerRun } from '../../../support/worker-run.js';
 
@@ -64,17 +64,8 @@ describe('a body with userMessage', () => {
     ['a picture', { userMessage: { content: [{ type: 'image', image: 'AAAA' }] } }, '/userMessage'],
     ['messages that are no list', { userMessage: user('x'), messages: 'x' }, '/messages'],
   ])('is refused with %s', (_, body, pointer) => {
-    let thrown: unknown;
-    try {
-      messagesOf(body);
-    } catch (error) {
-      thrown = error;
-    }
-    expect(thrown).toMatchObject({
-      code: 'WORKER_INPUT_REFUSED',
-      retryable: false,
-      message: expect.stringContaining(`"${pointer}`),
-    });
+    expect(conversationFaults(body)).toEqual([{ pointer, message: expect.stringMatching(/^must be/) }]);
+    expect(() => messagesOf(body)).toThrow(expect.objectContaining({ code: 'WORKER_INPUT_REFUSED', retryable: false }));
   });
 });
 
@@ -83,6 +74,10 @@ describe('any other body', () => {
     const inputText = asJsonText('{ "n": 12345678901234567890 }');
     const run = workerRun({ n: 1 }, { inputText });
     expect(openingMessages(agent(), run)).toEqual([user('{ "n": 12345678901234567890 }')]);
+  });
+
+  it('has no faults', () => {
+    expect([{}, [1], 'x', null, { messages: 7 }].map((body) => conversationFaults(body))).toEqual([[], [], [], [], []]);
   });
 
   it('goes through the template', () => {
