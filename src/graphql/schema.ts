@@ -3,7 +3,7 @@ import type { GraphQLSchema } from 'graphql';
 import { buildSchemaSync } from 'type-graphql';
 import { authChecker } from './authorization.js';
 import { AccessResolver } from './resolvers/access.js';
-import { AgentToolFields, AgentWorkerMutations } from './resolvers/agent-workers.js';
+import { AgentToolFields, AgentWorkerFields, AgentWorkerMutations } from './resolvers/agent-workers.js';
 import { AuditResolver } from './resolvers/audit.js';
 import { BulkOperationFields, BulkOperationMutations, BulkOperationQueries } from './resolvers/bulk-operations.js';
 import {
@@ -51,6 +51,7 @@ export function buildGraphqlSchema(): GraphQLSchema {
     resolvers: [
       AccessResolver,
       AgentToolFields,
+      AgentWorkerFields,
       AgentWorkerMutations,
       AuditResolver,
       BulkOperationFields,

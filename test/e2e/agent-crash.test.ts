@@ -175,12 +175,14 @@ describe('a webhook with two agents and an HTTP worker', () => {
     const executions = [];
     for (const { executionId } of body.results) executions.push(await endOf(gateway, executionId));
     expect(executions).toMatchObject([
-      { status: 'SUCCEEDED', result: { role: 'assistant', content: CONTENT } },
-      { status: 'SUCCEEDED', result: { status: 200, body: { stock: 3 } } },
-      { status: 'SUCCEEDED', result: { content: 'One, two, three.' } },
+      { status: 'SUCCEEDED', result: { role: 'assistant', content: CONTENT }, promptTokens: 20, completionTokens: 4 },
+      { status: 'SUCCEEDED', result: { status: 200, body: { stock: 3 } }, promptTokens: null },
+      { status: 'SUCCEEDED', result: { content: 'One, two, three.' }, promptTokens: 10, completionTokens: 2 },
     ]);
     if (executionMode === 'SYNC') {
-      expect(body.results.map(({ result }) => result)).toEqual(executions.map(({ result }) => result));
+      expect(body.results.map(({ result, promptTokens }) => [result, promptTokens])).toEqual(
+        executions.map(({ result, promptTokens }) => [result, promptTokens ?? undefined]),
+      );
     }
     expect(hits).toBe(2);
     if (dispatch === 'SEQUENTIAL') expect(asked).toEqual(['looks', 'looks', 'counts']);

@@ -85,12 +85,14 @@ const toolCall = (name: string, args: unknown, id = 'call_1') => ({
 });
 
 describe('an agent', () => {
-  it('answers with what the model says', async () => {
+  it('answers with what the model says, and counts its tokens', async () => {
     mock.onMessage(/order 7/, { content: 'It was shipped yesterday.' });
     const { result, executionId } = await ask({});
     expect(result).toEqual({ role: 'assistant', content: 'It was shipped yesterday.' });
     expect(await gateway.read(executionId)).toMatchObject({
       status: 'SUCCEEDED',
+      promptTokens: expect.any(Number),
+      completionTokens: expect.any(Number),
       steps: [{ path: 'step-1', status: 'SUCCEEDED', usage: { promptTokens: expect.any(Number) } }],
     });
   });

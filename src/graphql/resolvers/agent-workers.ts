@@ -18,6 +18,7 @@ import {
   UpdateAgentWorkerPayload,
 } from '../types/agent-worker-inputs.js';
 import { ConnectionObject } from '../types/connection.js';
+import { ModelObject } from '../types/model.js';
 import { WorkerObject } from '../types/worker.js';
 import { workerObject } from '../types/worker-kinds.js';
 
@@ -53,6 +54,23 @@ export class AgentWorkerMutations {
       ...(instructions !== null && instructions !== undefined && { instructions }),
     };
     return payloadOf(await updateAgentWorker(services, principal, changes), input);
+  }
+}
+
+@Resolver(() => AgentWorkerObject)
+export class AgentWorkerFields {
+  @Authorized<Permission>('models:read')
+  @FieldResolver(() => ModelObject, {
+    nullable: true,
+    description: 'The model that it names; null when it takes the default model.',
+  })
+  async model(
+    @Root() { modelId }: AgentWorkerObject,
+    @Ctx() { loaders }: GraphqlContext,
+  ): Promise<ModelObject | undefined> {
+    const id = modelId === undefined ? undefined : parseId('model', modelId);
+    const view = id === undefined ? undefined : await loaders.models.load(id);
+    return view && new ModelObject(view);
   }
 }
 

@@ -82,7 +82,7 @@ export class AgentWorkerObject extends WorkerObject {
     return this.#definition.instructions;
   }
 
-  @Field(() => ID, { nullable: true, description: 'The model that it asks; null for the default model.' })
+  @Field(() => ID, { nullable: true, description: 'The id of the model that it asks; null for the default model.' })
   get modelId(): string | undefined {
     return this.#definition.modelId;
   }

@@ -71,8 +71,11 @@ const REACHES = `
   )
   select 1 from reached where id = ?`;
 
+/** Holds off its deletion until the transaction ends. */
 async function modelExists(em: EntityManager, modelId: string): Promise<boolean> {
   const id = parseId('model', modelId);
   if (id === undefined) return false;
-  return (await em.execute<unknown[]>('select 1 from models where id = ? and deleted_at is null', [id])).length > 0;
+  return (
+    (await em.execute<unknown[]>('select 1 from models where id = ? and deleted_at is null for share', [id])).length > 0
+  );
 }

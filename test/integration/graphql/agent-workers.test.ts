@@ -32,7 +32,7 @@ beforeAll(async () => {
 afterAll(() => fixture.close());
 
 const AGENT = `__typename id name description kind inputSchema outputSchema version timeout attemptsMax
-  ... on AgentWorker { instructions modelId temperature outputTokensMax stepsMax messageHistoryLimit inputTemplate
+  ... on AgentWorker { instructions modelId model { id name } temperature outputTokensMax stepsMax messageHistoryLimit inputTemplate
     tools { name kind description workerId worker { id name } connectionId connection { id name } server allow method
       path parameters timeout } }`;
 const CREATE = `mutation ($input: CreateAgentWorkerInput!) { createAgentWorker(input: $input) {
@@ -75,6 +75,7 @@ describe('createAgentWorker', () => {
         attemptsMax: 3,
         instructions: 'Be of use.',
         modelId: null,
+        model: null,
         temperature: null,
         outputTokensMax: null,
         stepsMax: 10,
@@ -112,6 +113,7 @@ describe('createAgentWorker', () => {
     const connection = { id: connectionId, name: 'ERP' };
     expect(data.createAgentWorker.worker).toMatchObject({
       ...settings,
+      model: { id: modelId, name: 'test' },
       tools: [
         { ...NOTHING, ...NO_MORE, name: 'shop', kind: 'MCP', server: 'shop', allow: ['find_order'] },
         { ...NOTHING, ...NO_MORE, name: 'erp', kind: 'MCP', connectionId, connection, path: '/mcp' },
@@ -266,6 +268,15 @@ it('keeps the connections that agents use', async () => {
     { id: connectionId },
   );
   expect(data.deleteConnection).toEqual({ deletedConnectionId: null, userErrors: [{ field: ['id'] }] });
+});
+
+it('keeps the models that agents use', async () => {
+  await create({ modelId });
+  const { data } = await run(
+    'mutation ($id: ID!) { deleteModel(input: { id: $id }) { deletedModelId userErrors { code } } }',
+    { id: modelId },
+  );
+  expect(data.deleteModel).toEqual({ deletedModelId: null, userErrors: [{ code: 'MODEL_IN_USE' }] });
 });
 
 it('is in the audit log, which fits together', async () => {
