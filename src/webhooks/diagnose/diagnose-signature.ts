@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import { requirePermission } from '../../access/permissions.js';
 import type { Principal } from '../../access/principal.js';
 import { AppError } from '../../errors.js';
@@ -17,8 +18,8 @@ const BYTES_MAX = 32 * 1_048_576;
 const PER_MINUTE_MAX = 30;
 const MINUTE_MS = 60_000;
 
-/** Users whose questions are counted at once. */
-const USERS_MAX = 10_000;
+/** Users whose questions are remembered at once. */
+const USERS_MAX = 1_000;
 
 /** A request as it came, or would have come. */
 export interface RequestToDiagnose {
@@ -48,8 +49,8 @@ export interface SignatureDiagnosis extends Diagnosis {
  */
 export class SignatureDesk {
   readonly #deps: ExplainerDeps & { readonly clock: Clock; readonly publicUrl: () => string };
-  readonly #asked = new Map<string, number>();
-  #minute = 0;
+  /** When each user asked within the last minute, Unix milliseconds, the oldest first. */
+  readonly #asked = new LRUCache<string, readonly number[]>({ max: USERS_MAX });
 
   constructor(deps: ExplainerDeps & { readonly clock: Clock; readonly publicUrl: () => string }) {
     this.#deps = deps;
@@ -79,19 +80,14 @@ export class SignatureDesk {
   }
 
   #count(userId: string, nowMs: number): void {
-    const minute = Math.floor(nowMs / MINUTE_MS);
-    if (minute !== this.#minute || this.#asked.size >= USERS_MAX) {
-      this.#minute = minute;
-      this.#asked.clear();
-    }
-    const asked = (this.#asked.get(userId) ?? 0) + 1;
-    this.#asked.set(userId, asked);
-    if (asked > PER_MINUTE_MAX) {
+    const recent = (this.#asked.get(userId) ?? []).filter((askedMs) => askedMs > nowMs - MINUTE_MS);
+    if (recent.length >= PER_MINUTE_MAX) {
       throw new AppError('RATE_LIMITED', `At most ${PER_MINUTE_MAX} signatures are diagnosed a minute.`, {
         retryable: true,
-        retryAfterMs: MINUTE_MS - (nowMs % MINUTE_MS),
+        retryAfterMs: recent[0]! + MINUTE_MS - nowMs,
       });
     }
+    this.#asked.set(userId, [...recent, nowMs]);
   }
 }
 

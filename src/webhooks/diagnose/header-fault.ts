@@ -46,10 +46,13 @@ function missingHeader(
   return diagnosis(code, `${missing}.`);
 }
 
+/** More than any sender sends; each is compared letter by letter. */
+const NAMES_MAX = 64;
+
 /** Names in the order in which they came, each once; what is no plain name is not repeated to anybody. */
 function sentNames(rawHeaders: readonly string[]): string[] {
   const names = rawHeaders.filter((name, i) => i % 2 === 0 && /^[\w-]{1,64}$/.test(name));
-  return [...new Map(names.map((name) => [name.toLowerCase(), name])).values()];
+  return [...new Map(names.map((name) => [name.toLowerCase(), name])).values()].slice(0, NAMES_MAX);
 }
 
 /** Who uses a header by default. */

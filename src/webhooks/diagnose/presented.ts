@@ -24,9 +24,12 @@ export function presentedTexts(value: string, rule: Rule): Presented[] {
   const others = items
     .filter(([name, text]) => name !== extract.field && text.length >= SIGNATURE_CHARACTERS_MIN)
     .map(([name, text]) => ({ text, faults: [itemFault(name, form)] }));
-  const texts = [...right, ...others];
+  const texts = [...right, ...others].slice(0, TEXTS_MAX);
   return texts.length > 0 ? texts : [{ text: value, faults: [itemFault('', form)] }];
 }
+
+/** More than any sender sends while secrets roll. */
+const TEXTS_MAX = 16;
 
 /** What is shorter is a time or a version. */
 const SIGNATURE_CHARACTERS_MIN = 20;
@@ -62,7 +65,7 @@ function afterPrefix(value: string, { prefix, anyCase }: Rule): Presented[] {
     texts.unshift({ text: value.slice(known.length), faults: [wrong(known)] });
   }
   // Some send more than the signature: t=1700000000,v1=…
-  for (const item of value.includes(',') ? value.split(',') : []) {
+  for (const item of value.includes(',') ? value.split(',', TEXTS_MAX) : []) {
     const at = item.indexOf('=');
     const name = item.slice(0, at + 1).trim();
     if (at > 0 && at < 12 && item.length - at > SIGNATURE_CHARACTERS_MIN) {

@@ -18,6 +18,9 @@ import { type Presented, presentedTexts } from './presented.js';
 import type { Rule } from './rules.js';
 import { signatureForms } from './signature-forms.js';
 
+/** Whoever sends more sends no secret. */
+const TEXTS_MAX = 4;
+
 /** Says what is wrong with a request that should carry the secret itself and was not verified. */
 export function diagnoseToken(
   webhook: DiagnosedWebhook,
@@ -28,7 +31,7 @@ export function diagnoseToken(
   if (scheme.from === 'body') return diagnoseInBody(webhook, scheme, request);
   const header = oneHeader(request.rawHeaders, scheme.name);
   if ('fault' in header) return header.fault;
-  const presented = presentedTexts(header.value, rule);
+  const presented = presentedTexts(header.value, rule).slice(0, TEXTS_MAX);
   if (presented.every(({ text }) => text.trim() === '') || header.value.trim() === prefix.trim()) {
     return diagnosis('HEADER_EMPTY', `The header ${scheme.name} has nothing behind its prefix.`);
   }
@@ -80,8 +83,12 @@ function textForms({ text, faults }: Presented): Presented[] {
     }
   };
   add(text.trim(), 'SECRET_DECORATED', 'spaces or line breaks stand around it');
-  add(text.trim().replaceAll(/^["'`<]+|["'`>]+$/g, ''), 'SECRET_DECORATED', 'quotes or brackets stand around it');
-  add(text.replace(/(?:\\r|\\n|%0[AaDd])+$/, ''), 'SECRET_DECORATED', 'a line break stands behind it in letters');
+  add(text.trim().replaceAll(/^["'`<]|["'`>]$/g, ''), 'SECRET_DECORATED', 'quotes or brackets stand around it');
+  add(
+    text.replace(/(?:\\r)?\\n$|(?:%0[Dd])?%0[Aa]$/, ''),
+    'SECRET_DECORATED',
+    'a line break stands behind it in letters',
+  );
   add(percentDecoded(text), 'SECRET_DECORATED', 'it is percent-encoded');
   add(`whsec_${text}`, 'KEY_PREFIX', 'its beginning, whsec_, is missing');
   add(text.replace(/^whsec_/, ''), 'KEY_PREFIX', 'whsec_ stands before it and is no part of it');

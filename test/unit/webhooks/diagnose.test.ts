@@ -184,6 +184,13 @@ describe('an HMAC of the body', () => {
     }
   });
 
+  it.each(['"', "'", ',', '%0A', 'v1=', 'a,', `${'x'.repeat(30)},`])('takes 16 KiB of %j for a header', (piece) => {
+    const value = `${piece.repeat(16_000 / piece.length)}x`;
+    expect(ask(HMAC, signed(value)).code).toMatch(/^(?:PREFIX|SIGNATURE)_/);
+    expect(ask(webhookOf('SECRET_HEADER'), [['X-Webhook-Secret', value]]).code).toMatch(/^(?:PREFIX|SECRET)_WRONG$/);
+    expect(ask(providerOf('stripe', SECRET), [['Stripe-Signature', value]]).code).toBe('TIMESTAMP_MISSING');
+  });
+
   it('ends with its budget, and says so', () => {
     const body = Buffer.alloc(1_000_000, '{"a": 1}');
     const request = {
