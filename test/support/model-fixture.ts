@@ -47,6 +47,7 @@ export interface DeskProcess {
 export interface ModelFixture extends AdminFixture {
   readonly hub: EventHub;
   readonly desk: ModelDesk;
+  readonly caps: SpendCaps;
   /** Stores a model and gives its public id. */
   addModel(options: ModelRowOptions): Promise<string>;
   /** An execution to pay for, of a webhook of its own unless one is given. */
@@ -112,6 +113,7 @@ export async function openModelFixture(): Promise<ModelFixture> {
     ...admin,
     hub: first.hub,
     desk: first.desk,
+    caps: first.caps,
     openProcess,
     addModel: async (options) => {
       const id = newUuidV7();
