@@ -48,8 +48,10 @@ export const PROBLEM_HEADERS: Readonly<Partial<Record<number, HeaderForms>>> = {
   405: { Allow: always(text('The methods that are.')) },
   429: {
     'Retry-After': always(RETRY_AFTER),
-    'RateLimit-Policy': always(text('The limit: its name, calls, seconds (draft-ietf-httpapi-ratelimit-headers-11).')),
-    RateLimit: always(text('What is left of it, and seconds until there is more.')),
+    'RateLimit-Policy': text(
+      'Of a rate limit: its name, calls, seconds (draft-ietf-httpapi-ratelimit-headers-11). Not of a model without room.',
+    ),
+    RateLimit: text('What is left of it, and seconds until there is more.'),
   },
   503: { 'Retry-After': always(RETRY_AFTER) },
 };

@@ -132,6 +132,13 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
     success: { const: false },
     code: { const: 'WORKER_FAILED' },
   }),
+  CallLimited: object([...new Set([...OPENING, 'callId', ...PROBLEM_REQUIRED])], {
+    ...PROBLEM_PROPERTIES,
+    ...OPENING_PROPERTIES,
+    ...AFTER_PROPERTIES,
+    success: { const: false },
+    code: { const: 'MODEL_RATE_LIMITED' },
+  }),
   Handshake: {
     type: 'object',
     description: "An answer to a sender that tries the address, in the sender's own form.",
@@ -150,6 +157,7 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
     code: { type: 'string' },
     message: { type: 'string' },
     retryable: { type: 'boolean' },
+    retryAfterMs: { type: 'integer', minimum: 0, description: 'After how long from its end the same may work.' },
   }),
   Execution: object([...without(EXECUTION_PROPERTIES, 'success'), 'inputParams'], {
     ...EXECUTION_PROPERTIES,

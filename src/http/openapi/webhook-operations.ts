@@ -1,7 +1,14 @@
-import type { ErrorCode } from '../../errors.js';
+import { ERROR_CODES, type ErrorCode } from '../../errors.js';
 import { JSON_DEPTH_MAX } from '../../lib/json-scan.js';
 import { PROBLEM_JSON, problemMembers } from '../problem.js';
-import { type DocumentFacts, EXAMPLE, type OperationForm, type ParameterForm, type ResponseForm } from './form.js';
+import {
+  type DocumentFacts,
+  EXAMPLE,
+  type OperationForm,
+  type ParameterForm,
+  type ResponseForm,
+  type ResponseForms,
+} from './form.js';
 import { always, CALL_HEADERS, headersOf, LOCATION, RETRY_AFTER } from './headers.js';
 import { DEFAULT_RESPONSE, problemResponses, TRANSPORT_PROBLEMS } from './problems.js';
 import { idSchema } from './schemas.js';
@@ -107,19 +114,42 @@ function completed(): ResponseForm {
 }
 
 function failed(): ResponseForm {
-  const results = [{ workerId, executionId, success: false, error: 'It failed.', code: 'WORKER_FAILED' }];
-  const { success: _, ...problem } = problemMembers({
-    code: 'WORKER_FAILED',
-    detail: '1 of 1 workers did not succeed.',
-    requestId: EXAMPLE.requestId,
-  });
   return {
     description: 'A sync call of which one or more workers did not succeed, with every result.',
     headers: headersOf(CALL_HEADERS, false),
     content: {
       [PROBLEM_JSON]: {
         schema: { $ref: '#/components/schemas/CallFailed' },
-        examples: { WORKER_FAILED: { value: { ...opening(false, 'sync'), results, callId, ...problem } } },
+        examples: { WORKER_FAILED: { value: failedExample('WORKER_FAILED', '1 of 1 workers did not succeed.') } },
+      },
+    },
+  };
+}
+
+function failedExample(code: ErrorCode, detail: string): object {
+  const results = [{ workerId, executionId, success: false, error: ERROR_CODES[code], code }];
+  const { success: _, ...problem } = problemMembers({ code, detail, requestId: EXAMPLE.requestId });
+  return { ...opening(false, 'sync'), results, callId, ...problem };
+}
+
+/** 429 has two forms: nothing was accepted, or a sync call ran and found no room at a model. */
+function withModelLimited(problems: ResponseForms): ResponseForms {
+  const limited = problems['429'] as ResponseForm;
+  const { schema, examples } = limited.content![PROBLEM_JSON]!;
+  const code = 'MODEL_RATE_LIMITED';
+  return {
+    ...problems,
+    '429': {
+      description: `${limited.description}\n\n\`${code}\`: ${ERROR_CODES[code]} Only of sync calls, with every result.`,
+      headers: { ...limited.headers, ...headersOf(CALL_HEADERS, false) },
+      content: {
+        [PROBLEM_JSON]: {
+          schema: { oneOf: [schema, { $ref: '#/components/schemas/CallLimited' }] },
+          examples: {
+            ...examples,
+            [code]: { value: failedExample(code, 'A model has no room for this now; try again in 9 s.') },
+          },
+        },
       },
     },
   };
@@ -169,7 +199,7 @@ export function callOperation(facts: DocumentFacts): OperationForm {
         description: 'The answer to an event ping of Discord.',
         headers: headersOf({}, false),
       },
-      ...problemResponses(POST_PROBLEMS, 'ingress'),
+      ...withModelLimited(problemResponses(POST_PROBLEMS, 'ingress')),
       '500': failed(),
       default: DEFAULT_RESPONSE,
     },

@@ -1,6 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
-import { AppError } from '../../../src/errors.js';
-import { failedAttempt, timedOut } from '../../../src/executions/attempt-ending.js';
+import { AppError, Postponed } from '../../../src/errors.js';
+import {
+  endingInTime,
+  failedAttempt,
+  isModelFull,
+  postponed,
+  timedOut,
+} from '../../../src/executions/attempt-ending.js';
 
 const passing = new AppError('HTTP_WORKER_STATUS', 'busy', { retryable: true });
 const most = (): number => 1;
@@ -42,5 +48,42 @@ describe('a failed attempt', () => {
 
   it.each([undefined, null, '', 0, 'text', { toString: () => 'thing' }])('may throw %p', (thrown) => {
     expect(failedAttempt(thrown, 1, 1)).toMatchObject({ status: 'FAILED' });
+  });
+});
+
+describe('an attempt that a model has no room for', () => {
+  const full = new Postponed(5_000, 'The requests a minute are used up.', 'MODEL_RATE_LIMITED');
+  const limited = new AppError('MODEL_RATE_LIMITED', 'slow down', { retryable: true, retryAfterMs: 5_000 });
+
+  const inTime = (thrown: Error, answerInMs: number | null): unknown => {
+    const ending = thrown instanceof Postponed ? postponed(thrown) : failedAttempt(thrown, 1, 3);
+    return isModelFull(ending, thrown) ? endingInTime(ending, thrown, answerInMs) : 'not of that kind';
+  };
+
+  it.each([full, limited])('is put off while nobody waits or there is time: $name', (thrown) => {
+    for (const answerInMs of [null, 0, 5_251, 60_000]) {
+      expect(inTime(thrown, answerInMs)).toMatchObject({ delayMs: 5_000 });
+    }
+  });
+
+  it.each([full, limited])('ends when its caller would be gone before it goes on: $name', (thrown) => {
+    for (const answerInMs of [1, 5_000, 5_250]) {
+      expect(inTime(thrown, answerInMs)).toEqual({
+        status: 'FAILED',
+        error: JSON.stringify({
+          code: 'MODEL_RATE_LIMITED',
+          message: thrown.message,
+          retryable: true,
+          retryAfterMs: 5_000,
+        }),
+      });
+    }
+  });
+
+  it('is another matter than an end, another error or another wait', () => {
+    const last = failedAttempt(limited, 3, 3);
+    expect(isModelFull(last, limited)).toBe(false);
+    expect(inTime(passing, 1)).toBe('not of that kind');
+    expect(inTime(new Postponed(5_000, 'somebody has to approve'), 1)).toBe('not of that kind');
   });
 });
