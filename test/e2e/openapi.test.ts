@@ -22,6 +22,7 @@ import {
 import { OpenApiContract, type RealResponse } from '../support/openapi-contract.js';
 import { pollUntil } from '../support/poll-until.js';
 import { RawConnection } from '../support/raw-connection.js';
+import { refuse, type ScriptedModelServer, startScriptedModelServer } from '../support/scripted-model-server.js';
 import { KEYED_SENDERS } from '../support/senders/keyed.js';
 import { parseEvents, StreamReader } from '../support/sse.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
@@ -38,6 +39,7 @@ const SERVICE = ['get /healthz', 'get /readyz', 'get /metrics', 'get /openapi.js
 let database: TestDatabase;
 let env: Record<string, string>;
 let gateway: GatewayProcess;
+let provider: ScriptedModelServer;
 let contract: OpenApiContract;
 /** A call of one execution that is over, and one that runs for long. */
 let ended: Started;
@@ -61,7 +63,8 @@ beforeAll(async () => {
     ACCEPT_QUEUE_MAX: '1',
     SHUTDOWN_TIMEOUT_MS: '500',
   };
-  gateway = await startGatewayProcess({ env });
+  provider = await startScriptedModelServer(refuse(429, 'slow down', { 'retry-after': '600' }));
+  gateway = await startGatewayProcess({ env: { ...env, OPENAI_BASE_URL: provider.baseUrl } });
   const response = await fetch(`${gateway.url}/openapi.json`);
   contract = new OpenApiContract(await response.json());
   ended = await start({ executionMode: 'SYNC' });
@@ -70,6 +73,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await gateway.end('SIGTERM');
+  await provider.close();
   await database.drop();
 });
 
@@ -201,6 +205,14 @@ describe('the answers to a call', () => {
       return answer.status === 429 ? answer : undefined;
     });
     expect(codeOf(refused)).toEqual([429, 'RATE_LIMITED']);
+  });
+
+  it('429 when a model has no room', async () => {
+    const { createAgentWorker } = await gateway.graphql<{ createAgentWorker: { worker: { id: string } } }>(
+      'mutation { createAgentWorker(input: { name: "Agent", instructions: "Help." }) { worker { id } } }',
+    );
+    const webhook = await create({ executionMode: 'SYNC', workerIds: [createAgentWorker.worker.id] });
+    expect(codeOf(await post(webhook))).toEqual([429, 'MODEL_RATE_LIMITED']);
   });
 
   it('503 when too many wait', async () => {
