@@ -1,4 +1,5 @@
 import { PATHS } from '../paths.js';
+import { callbackOperation } from './callback-operation.js';
 import type { DocumentFacts, HeaderForms, OperationForm, Schema } from './form.js';
 import { SHARED_HEADERS } from './headers.js';
 import { PROBLEM_RESPONSE } from './problems.js';
@@ -19,6 +20,8 @@ export interface OpenApiDocument {
   readonly servers: readonly object[];
   readonly tags: readonly object[];
   readonly paths: Readonly<Record<string, Readonly<Record<string, OperationForm>>>>;
+  /** Requests that this program makes. */
+  readonly webhooks: Readonly<Record<string, Readonly<Record<string, OperationForm>>>>;
   readonly components: {
     readonly schemas: Readonly<Record<string, Schema>>;
     readonly responses: object;
@@ -41,6 +44,7 @@ export function openApiDocument(facts: DocumentFacts): OpenApiDocument {
     },
     servers: [{ url: '/', description: 'This gateway.' }],
     tags: [
+      { name: 'Callbacks', description: 'What Workhook POSTs to the callback URLs of webhooks.' },
       { name: 'Calls', description: 'What outside systems POST.' },
       { name: 'Results', description: 'What became of it.' },
       { name: 'Service', description: 'For those who run it.' },
@@ -56,6 +60,7 @@ export function openApiDocument(facts: DocumentFacts): OpenApiDocument {
       '/metrics': { get: metricsOperation },
       [PATHS.openapi]: { get: openapiOperation },
     },
+    webhooks: { callEnded: { post: callbackOperation } },
     components: {
       schemas: SCHEMAS,
       responses: { Problem: PROBLEM_RESPONSE },

@@ -120,6 +120,18 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
     ...AFTER_PROPERTIES,
     status: { const: 'completed' },
   }),
+  EndedCall: object([...OPENING, 'callId', 'status', 'outcome', 'receivedAt', 'finishedAt', 'durationMs', 'isTest'], {
+    ...OPENING_PROPERTIES,
+    ...AFTER_PROPERTIES,
+    timestamp: { ...TIME, description: "Of the call's end." },
+    status: { const: 'completed' },
+    outcome: { type: 'string', enum: ['SUCCEEDED', 'FAILED', 'SUPERSEDED'] },
+    receivedAt: TIME,
+    finishedAt: TIME,
+    durationMs: { type: ['integer', 'null'], minimum: 0 },
+    isTest: { type: 'boolean' },
+    error: { type: 'string', description: 'Of a call that did not succeed.' },
+  }),
   CallIgnored: object([...OPENING, 'ignored'], {
     ...OPENING_PROPERTIES,
     results: { type: 'array', maxItems: 0, items: { $ref: '#/components/schemas/CallResult' } },

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { Ajv2020 } from 'ajv/dist/2020.js';
 import { Webhook as StandardWebhook } from 'standardwebhooks';
 import { Webhook as SvixWebhook } from 'svix';
 import { putCallback } from '../../../src/callbacks/callback-settings.js';
@@ -8,6 +9,7 @@ import type { CallbackAttemptView, CallbackView } from '../../../src/callbacks/c
 import { deleteExpiredCallbacks } from '../../../src/callbacks/delete-callbacks.js';
 import { finishExecutions, type Ending } from '../../../src/executions/finish.js';
 import { takeLeases } from '../../../src/executions/lease.js';
+import { openApiDocument } from '../../../src/http/openapi/document.js';
 import { systemClock } from '../../../src/lib/clock.js';
 import { formatId, newRandomUuid, newUuidV7 } from '../../../src/lib/ids.js';
 import { asJsonText, toJsonText } from '../../../src/lib/json-text.js';
@@ -110,6 +112,15 @@ const send = async (callbackId: string, client = outbound, signal = new AbortCon
 const passTime = (callbackId: string): Promise<unknown> =>
   fixture.pool.query('update callbacks set next_attempt_at = now() where id = $1', [callbackId]);
 
+/** Where a body differs from what the published description says of it. */
+const contractFaults = (body: unknown): unknown[] => {
+  const facts = { version: '0', bodyBytesMax: 1, syncTimeoutMs: 1, preferWaitMsMax: 1, idempotencyWindowMs: 1 };
+  const ajv = new Ajv2020({ strict: false, validateFormats: false });
+  ajv.addSchema(openApiDocument(facts), 'document');
+  const validate = ajv.compile({ $ref: 'document#/components/schemas/EndedCall' });
+  return validate(body) ? [] : (validate.errors ?? []);
+};
+
 describe('the end of a call', () => {
   it('leaves a callback and its job, committed with it', async () => {
     const callback = await callbackOf(await endedCall(SUCCEEDED));
@@ -162,6 +173,8 @@ describe('a callback', () => {
     });
     expect(body).toContain('"result":{"n":12345678901234567890}');
     expect(() => new SvixWebhook(secret).verify(body, signed)).not.toThrow();
+    expect(contractFaults(JSON.parse(body))).toEqual([]);
+    expect(contractFaults({ ...(JSON.parse(body) as object), outcome: 'ACCEPTED' })).not.toEqual([]);
     expect(() => new StandardWebhook(secret).verify(`${body} `, signed)).toThrow();
     expect(() => new SvixWebhook('whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA').verify(body, signed)).toThrow();
     expect(await callbackOf(callId)).toMatchObject({ status: 'SUCCEEDED', attempts: 1, nextAttemptAt: null });
