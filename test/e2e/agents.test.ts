@@ -316,6 +316,31 @@ describe('tools', () => {
     expect(await gateway.read(executionId)).toMatchObject({ attempt: 1, status: 'FAILED' });
   });
 
+  it('do not go on beyond what the webhook may spend in a day', async () => {
+    let calls = 0;
+    mock.onMessage(/stop/, { content: 'Yes.' });
+    mock.onMessage(/./, () => toolCall('shop_find_order', { number: 7 }, `call_${(calls += 1)}`));
+    const tools = [{ name: 'shop', mcp: { server: 'shop', allow: ['find_order'] } }];
+    const post = await gateway.addWebhook([await gateway.addAgent({ tools, stepsMax: 100, outputTokensMax: 20 })]);
+    const { webhookId } = (await post({ userMessage: 'stop' })).body;
+    mock.clearRequests();
+    const { setSpendCap } = await gateway.graphql<{ setSpendCap: { userErrors: unknown[] } }>(
+      `mutation ($id: ID!) { setSpendCap(input: { webhookId: $id, tokensPerDay: 1000 }) { userErrors { message } } }`,
+      { id: webhookId },
+    );
+    expect(setSpendCap.userErrors).toEqual([]);
+    const { code, executionId } = (await post({ userMessage: 'Where is order 7?' })).body.results[0]!;
+    expect(code).toBe('SPEND_CAP_REACHED');
+    const { attempt, steps } = await gateway.read(executionId);
+    expect(attempt).toBe(1);
+    // A step is let through by an estimate of what it will need; the provider counts in its own way.
+    const spent = steps.flatMap(({ usage }) => (usage === null ? [] : [usage.promptTokens! + usage.completionTokens!]));
+    expect(spent.slice(0, -1).reduce((sum, tokens) => sum + tokens, 0)).toBeLessThan(1_000);
+    expect(mock.getRequests().length).toBeGreaterThan(1);
+    expect(mock.getRequests().length).toBeLessThan(100);
+    expect((await post({ userMessage: 'stop' })).body.results[0]).toMatchObject({ code: 'SPEND_CAP_REACHED' });
+  });
+
   it('say so when a result is long or a tool fails', async () => {
     mock.on({ hasToolResult: true }, { content: 'Well.' });
     mock.onMessage(/order 7/, {

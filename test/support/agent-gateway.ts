@@ -25,6 +25,7 @@ export type Post = (body: unknown, headers?: Record<string, string>) => Promise<
 
 export interface CallBody {
   readonly callId: string;
+  readonly webhookId: string;
   readonly status: string;
   readonly executionMode: string;
   readonly results: readonly {
