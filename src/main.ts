@@ -8,6 +8,7 @@ const USAGE = `workhook <command>
   migrate            bring the database's schema up to date, and end
   login              make a one-time login link for the owner and print it
   token [name]       make an API token for the owner and print it once
+  rewrap             put every stored secret under the first of the encryption keys
   audit              check the chain of the audit log, and end
   schema [--check]   write schema.graphql, or only compare it
   openapi [--check]  write openapi.json, or only compare it
@@ -37,6 +38,10 @@ async function main(args: readonly string[]): Promise<number> {
     case 'token': {
       const config = readConfig(process.env);
       return (await import('./commands/token.js')).tokenCommand(config, rest[0]);
+    }
+    case 'rewrap': {
+      const config = readConfig(process.env);
+      return (await import('./commands/rewrap.js')).rewrapCommand(config);
     }
     case 'audit': {
       const config = readConfig(process.env);

@@ -2,6 +2,7 @@ import type { EntityManager } from '@mikro-orm/postgresql';
 import { parseOutboundUrl } from '../outbound/outbound-url.js';
 import type { UserError } from '../lib/user-error.js';
 import type { Keyring, SealedFor } from '../secrets/seal.js';
+import { sealedColumn } from '../secrets/sealed-place.js';
 import { newSecret, secretHint } from '../secrets/secret-rules.js';
 
 const URL_CHARACTERS_MAX = 2_048;
@@ -84,3 +85,12 @@ export async function replaceCallbackSecret(
 function seal(keyring: Keyring, webhookId: string, version: number, secret: string): string {
   return keyring.seal(secret, callbackSecretSealedFor(webhookId, version)).toString('hex');
 }
+
+/** For a change of the encryption keys. */
+export const SEALED_CALLBACK_SECRETS = sealedColumn({
+  table: 'webhook_callbacks',
+  id: 'webhook_id::text',
+  row: 'webhook_id::text',
+  version: 'secret_version',
+  column: 'sealed',
+});

@@ -1,4 +1,5 @@
 import type { Keyring, SealedFor } from '../secrets/seal.js';
+import { sealedColumn } from '../secrets/sealed-place.js';
 
 /** What of a connection is sealed. */
 export interface ConnectionSecrets {
@@ -21,3 +22,12 @@ export function openConnection(keyring: Keyring, id: string, version: number, se
 function sealedFor(id: string, version: number): SealedFor {
   return { table: 'connections', row: id, version };
 }
+
+/** For a change of the encryption keys. */
+export const SEALED_CONNECTIONS = sealedColumn({
+  table: 'connections',
+  id: 'id::text',
+  row: 'id::text',
+  version: 'version',
+  column: 'sealed',
+});

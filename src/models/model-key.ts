@@ -1,4 +1,5 @@
 import type { Keyring, SealedFor } from '../secrets/seal.js';
+import { sealedColumn } from '../secrets/sealed-place.js';
 import type { Model } from './model.entity.js';
 
 /** What a model's key is sealed for. */
@@ -19,3 +20,12 @@ export function openKey(
 export function keyHint(key: string): string {
   return key.length >= 20 ? `…${key.slice(-4)}` : '…';
 }
+
+/** For a change of the encryption keys. */
+export const SEALED_MODEL_KEYS = sealedColumn({
+  table: 'models',
+  id: 'id::text',
+  row: 'id::text',
+  version: 'api_key_version',
+  column: 'api_key_sealed',
+});

@@ -5,7 +5,7 @@ import { AppError } from '../errors.js';
 import type { Keyring, SealedFor } from './seal.js';
 
 /** Starts at the same time do this one after the other ("work" and "keys" as two 32-bit numbers). */
-const KEYRING_LOCK = [0x776f_726b, 0x6b65_7973] as const;
+export const KEYRING_LOCK = [0x776f_726b, 0x6b65_7973] as const;
 
 const ROOT: SealedFor = { table: 'encryption_root', row: 'root', version: 1 };
 
@@ -19,7 +19,8 @@ function proofOf(keyId: string): SealedFor {
 
 /**
  * Proves that the keyring is the one that sealed this database's secrets: each key that ever sealed here has left a
- * proof, and all of them must be there and open theirs. New keys leave theirs now. Also gives the keyring the root of
+ * proof, and all of them must be there and open theirs. A key that seals now
+ * leaves its own; one that only opens needs none. Also gives the keyring the root of
  * derived keys, and makes one on the first start.
  *
  * @throws AppError ENCRYPTION_KEY_INVALID in one line that names the key by its id. Nothing was written then.
@@ -31,9 +32,8 @@ export async function assertKeyring(database: Database, keyring: Keyring): Promi
       "select id, encode(proof, 'base64') as proof from encryption_keys order by created_at, id",
     );
     for (const { id, proof } of proofs) assertProof(keyring, id, Buffer.from(proof, 'base64'));
-    for (const id of keyring.keyIds) {
-      if (!proofs.some((proof) => proof.id === id)) await leaveProof(em, keyring, id);
-    }
+    const [sealing] = keyring.keyIds;
+    if (sealing !== undefined && !proofs.some(({ id }) => id === sealing)) await leaveProof(em, keyring, sealing);
     keyring.adoptRoot(await ensureRoot(em, keyring));
   });
 }

@@ -86,6 +86,26 @@ export class Keyring {
   }
 
   /**
+   * Wraps a record's data key with the first key of the keyring. The text stays sealed as it is.
+   *
+   * @returns `undefined` when it is under that key already.
+   * @throws AppError ENCRYPTION_KEY_INVALID as {@link Keyring.open} does.
+   */
+  rewrap(sealed: Uint8Array, sealedFor: SealedFor): Buffer | undefined {
+    const { head, keyId, wrapped, encrypted } = parse(sealed);
+    const { id, key } = this.#first;
+    if (keyId === id) return undefined;
+    const dataKey = decrypt(this.#keyOf(keyId), wrapped, aadOf(head, sealedFor));
+    const newHead = headOf(id);
+    return Buffer.concat([newHead, encrypt(key, dataKey, aadOf(newHead, sealedFor)), encrypted]);
+  }
+
+  /** The id of the key that a record is under. @throws AppError ENCRYPTION_KEY_INVALID when it is no sealed record. */
+  keyIdOf(sealed: Uint8Array): string {
+    return parse(sealed).keyId;
+  }
+
+  /**
    * A key for another purpose than sealing, such as signed links: HKDF-SHA-256 (RFC 5869) over a random root that
    * lies sealed in the database. The root never changes, so derived keys outlive a change of the encryption keys.
    *
