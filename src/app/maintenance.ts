@@ -4,6 +4,7 @@ import { deleteExpiredCallbacks } from '../callbacks/delete-callbacks.js';
 import { deleteExpiredKeys } from '../calls/idempotency.js';
 import { startMaintenance } from '../db/maintenance.js';
 import { dropExpiredPartitions, ensurePartitions } from '../db/partitions.js';
+import { removeForgottenLeases } from '../models/step-leases.js';
 import type { Parts } from './parts.js';
 
 /** Keeps the database in shape while the process runs; of several processes one does it. */
@@ -17,6 +18,7 @@ export function buildMaintenance(stack: AsyncDisposableStack, parts: Parts): voi
       { name: 'delete expired callbacks', run: (sql) => deleteExpiredCallbacks(sql, config.retentionDays) },
       { name: 'delete expired idempotency keys', run: deleteExpiredKeys },
       { name: 'compact statistics', run: compactStatistics },
+      { name: 'remove forgotten leases of models', run: removeForgottenLeases },
       { name: 'remove ended sessions', run: removeEndedSessions },
     ],
     log,

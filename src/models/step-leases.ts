@@ -91,3 +91,8 @@ export class StepLeases {
     }
   }
 }
+
+/** Removes what dead processes left of models that nobody has asked since; such leases count nowhere any more. */
+export async function removeForgottenLeases(sql: Sql): Promise<void> {
+  await sql.query("delete from model_leases where expires_at < now() - interval '1 hour'");
+}

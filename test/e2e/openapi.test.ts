@@ -39,7 +39,7 @@ const SERVICE = ['get /healthz', 'get /readyz', 'get /metrics', 'get /openapi.js
 let database: TestDatabase;
 let env: Record<string, string>;
 let gateway: GatewayProcess;
-let provider: ScriptedModelServer;
+let models: ScriptedModelServer;
 let contract: OpenApiContract;
 /** A call of one execution that is over, and one that runs for long. */
 let ended: Started;
@@ -63,8 +63,8 @@ beforeAll(async () => {
     ACCEPT_QUEUE_MAX: '1',
     SHUTDOWN_TIMEOUT_MS: '500',
   };
-  provider = await startScriptedModelServer(refuse(429, 'slow down', { 'retry-after': '600' }));
-  gateway = await startGatewayProcess({ env: { ...env, OPENAI_BASE_URL: provider.baseUrl } });
+  models = await startScriptedModelServer(refuse(429, 'slow down', { 'retry-after': '600' }));
+  gateway = await startGatewayProcess({ env: { ...env, OPENAI_BASE_URL: models.baseUrl } });
   const response = await fetch(`${gateway.url}/openapi.json`);
   contract = new OpenApiContract(await response.json());
   ended = await start({ executionMode: 'SYNC' });
@@ -73,7 +73,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await gateway.end('SIGTERM');
-  await provider.close();
+  await models.close();
   await database.drop();
 });
 
