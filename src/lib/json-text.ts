@@ -32,3 +32,20 @@ export function jsonObject(members: readonly JsonMember[]): JsonText {
 export function jsonArray(items: readonly JsonText[]): JsonText {
   return `[${items.join(',')}]` as JsonText;
 }
+
+/** Bytes that a text takes as a JSON string, quotes not counted. */
+export function jsonBytes(text: string): number {
+  return Buffer.byteLength(JSON.stringify(text)) - 2;
+}
+
+/** The beginning of a text that takes at most so many {@link jsonBytes}; it ends with no half of a pair. */
+export function cutToJsonBytes(text: string, bytes: number): string {
+  if (text.length * 6 <= bytes || jsonBytes(text) <= bytes) return text;
+  let [fits, tooLong] = [0, Math.min(text.length, bytes + 1)]; // a character takes a byte or more
+  while (tooLong - fits > 1) {
+    const middle = Math.floor((fits + tooLong) / 2);
+    if (jsonBytes(text.slice(0, middle)) <= bytes) fits = middle;
+    else tooLong = middle;
+  }
+  return text.slice(0, fits).replace(/[\uD800-\uDBFF]$/, '');
+}

@@ -3,7 +3,8 @@ import { AppError } from '../../errors.js';
 import { descriptionFaults, nameFaults } from '../../lib/text-rules.js';
 import type { Outcome, UserError } from '../../lib/user-error.js';
 import { compileTemplate } from '../../templates/template.js';
-import { compileSchema, hasUnstorableText } from '../schema-validator.js';
+import { fieldFault, schemaFaults } from '../input-faults.js';
+import { hasUnstorableText } from '../schema-validator.js';
 import type { JsonSchema } from '../worker.entities.js';
 import { AgentDefinition, type AgentToolDefinition } from './agent-definition.js';
 import { pathParameters } from './tools/http-tool.js';
@@ -78,8 +79,8 @@ export function parseAgentWorkerInput(input: AgentWorkerInput): Outcome<AgentWor
   const userErrors: UserError[] = [
     ...nameFaults(['name'], input.name),
     ...descriptionFaults(['description'], input.description ?? '', DESCRIPTION_CHARACTERS_MAX),
-    ...(frame.error?.issues ?? []).map(toUserError),
-    ...(definition.error?.issues ?? []).map(toUserError),
+    ...(frame.error?.issues ?? []).map(fieldFault),
+    ...(definition.error?.issues ?? []).map(fieldFault),
     ...textFaults(input),
     ...(frame.success ? schemaFaults(['inputSchema'], frame.data.inputSchema) : []),
     ...(frame.success ? schemaFaults(['outputSchema'], frame.data.outputSchema) : []),
@@ -120,17 +121,6 @@ function unstorable(field: readonly string[]): UserError {
   return { field, message: 'This has characters in it that cannot be shown.', code: 'INVALID_CHARACTERS' };
 }
 
-function schemaFaults(field: readonly string[], schema: JsonSchema | null): readonly UserError[] {
-  if (schema === null) return [];
-  try {
-    compileSchema(schema, { trusted: false });
-    return [];
-  } catch (error) {
-    if (!(error instanceof AppError)) throw error;
-    return [{ field, message: error.message, code: 'INVALID_SCHEMA' }];
-  }
-}
-
 function toolFaults(tools: readonly AgentToolDefinition[]): readonly UserError[] {
   const names = Map.groupBy(tools, ({ name }) => name);
   return tools.flatMap((tool, i): readonly UserError[] => {
@@ -164,12 +154,4 @@ function httpToolFaults(
     faults.push({ field: at('path'), message: `"{${name}}" is not among the parameters.`, code: 'INVALID' });
   }
   return faults;
-}
-
-function toUserError({ path, message, code }: z.core.$ZodIssue): UserError {
-  return {
-    field: path.map(String),
-    message,
-    code: code === 'too_big' || code === 'too_small' ? 'OUT_OF_RANGE' : 'INVALID',
-  };
 }

@@ -1,3 +1,5 @@
+import { cutToJsonBytes, jsonBytes } from '../../lib/json-text.js';
+
 /**
  * The text that an agent writes while it works. What is streamed and what the result has as `content` are the same
  * characters: the texts of its model steps, with an empty line between two of them.
@@ -75,20 +77,4 @@ export class AnswerText {
   get #separator(): string {
     return this.#finished === '' ? '' : '\n\n';
   }
-}
-
-function jsonBytes(text: string): number {
-  return Buffer.byteLength(JSON.stringify(text)) - 2;
-}
-
-/** The beginning of a text that takes at most `bytes` as a JSON string, quotes not counted; it ends with no half of a pair. */
-function cutToJsonBytes(text: string, bytes: number): string {
-  if (text.length * 6 <= bytes || jsonBytes(text) <= bytes) return text;
-  let [fits, tooLong] = [0, text.length];
-  while (tooLong - fits > 1) {
-    const middle = Math.floor((fits + tooLong) / 2);
-    if (jsonBytes(text.slice(0, middle)) <= bytes) fits = middle;
-    else tooLong = middle;
-  }
-  return text.slice(0, fits).replace(/[\uD800-\uDBFF]$/, '');
 }

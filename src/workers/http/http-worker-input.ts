@@ -1,8 +1,7 @@
 import { z } from 'zod';
-import { AppError } from '../../errors.js';
 import { descriptionFaults, nameFaults } from '../../lib/text-rules.js';
 import type { Outcome, UserError } from '../../lib/user-error.js';
-import { compileSchema } from '../schema-validator.js';
+import { fieldFault, schemaFaults } from '../input-faults.js';
 import type { JsonSchema } from '../worker.entities.js';
 import { outboundHeaders } from '../../outbound/outbound-headers.js';
 import { URL_CHARACTERS_MAX } from '../../outbound/outbound-url.js';
@@ -79,33 +78,14 @@ export function parseHttpWorkerInput(input: HttpWorkerInput): Outcome<HttpWorker
   const userErrors: UserError[] = [
     ...nameFaults(['name'], input.name),
     ...descriptionFaults(['description'], input.description ?? '', DESCRIPTION_CHARACTERS_MAX),
-    ...(parsed.error?.issues ?? []).map(toUserError),
+    ...(parsed.error?.issues ?? []).map(fieldFault),
     ...templateFaults(input),
-    ...schemaFaults(input.inputSchema ?? null),
+    ...schemaFaults(['inputSchema'], input.inputSchema ?? null),
   ];
   if (!parsed.success || userErrors.length > 0) return { ok: false, userErrors };
   const { name, url, connectionId } = parsed.data;
   return {
     ok: true,
     value: { ...parsed.data, name: name.trim(), url: connectionId === null ? normalUrl(url) : url },
-  };
-}
-
-function schemaFaults(schema: JsonSchema | null): readonly UserError[] {
-  if (schema === null) return [];
-  try {
-    compileSchema(schema, { trusted: false });
-    return [];
-  } catch (error) {
-    if (!(error instanceof AppError)) throw error;
-    return [{ field: ['inputSchema'], message: error.message, code: 'INVALID_SCHEMA' }];
-  }
-}
-
-function toUserError({ path, message, code }: z.core.$ZodIssue): UserError {
-  return {
-    field: path.map(String),
-    message,
-    code: code === 'too_big' || code === 'too_small' ? 'OUT_OF_RANGE' : 'INVALID',
   };
 }

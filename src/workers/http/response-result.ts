@@ -1,5 +1,5 @@
 import type { OutboundResponse } from '../../outbound/outbound-client.js';
-import { asJsonText, jsonObject, type JsonText, toJsonText } from '../../lib/json-text.js';
+import { asJsonText, cutToJsonBytes, jsonObject, type JsonText, toJsonText } from '../../lib/json-text.js';
 
 /** The endpoint's session is nobody's but ours; a caller must not get it. */
 const WITHHELD_HEADERS = new Set(['set-cookie', 'set-cookie2']);
@@ -53,15 +53,5 @@ function jsonBody(contentType: string | undefined, text: string): JsonText | und
     return asJsonText(text.trim());
   } catch {
     return undefined;
-  }
-}
-
-/** Cuts a text until it takes at most `bytes` as a JSON string, quotes not counted. */
-function cutToJsonBytes(text: string, bytes: number): string {
-  let cut = text;
-  for (;;) {
-    const size = Buffer.byteLength(JSON.stringify(cut)) - 2;
-    if (size <= bytes) return cut;
-    cut = cut.slice(0, Math.floor((cut.length * Math.max(0, bytes) * 0.99) / size));
   }
 }
