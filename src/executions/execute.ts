@@ -117,7 +117,12 @@ async function runFenced(
   const controller = new AbortController();
   const onRunnerAbort = (): void => controller.abort(runnerSignal.reason);
   runnerSignal.addEventListener('abort', onRunnerAbort);
-  const earlier = isFresh(lease) ? noProgress() : await leases.load(lease.executionId, runnerSignal);
+  const earlier = isFresh(lease)
+    ? noProgress()
+    : await leases.load(lease.executionId, runnerSignal).catch((error: unknown) => {
+        runnerSignal.throwIfAborted();
+        throw error;
+      });
   const progress = new RunProgress({
     lease,
     write: (write) => leases.write(write, runnerSignal),
@@ -135,7 +140,10 @@ async function runFenced(
   return output;
 }
 
-/** Whether nothing can be left of it: it was queued, perhaps after waiting for its turn in a sequence, and runs. */
-function isFresh({ attempt, seq, dispatch }: Lease): boolean {
-  return attempt === 1 && seq <= (dispatch === 'SEQUENTIAL' ? 3 : 2);
+/**
+ * Whether nothing can be left of it, so that nothing has to be read: an execution that was begun before has at least
+ * three events in front of the one of this lease, and one that waited for its turn has two.
+ */
+function isFresh({ attempt, seq }: Lease): boolean {
+  return attempt === 1 && seq <= 3;
 }

@@ -1,12 +1,15 @@
 import { appendFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { type Gate, openGate } from '../support/gate.js';
 import { createWebhook, databaseEnv, type GatewayProcess, startGatewayProcess } from '../support/gateway-process.js';
 import { pollUntil } from '../support/poll-until.js';
 import { postCall } from '../support/post-call.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
+
+// Memory is filled and processes are started: slow on a busy machine.
+jest.setTimeout(120_000);
 
 /** Each is what stands in `run`. */
 const WORKERS: Readonly<Record<string, string>> = {
@@ -23,6 +26,7 @@ const WORKERS: Readonly<Record<string, string>> = {
   huge: "return 'x'.repeat(5_000_000);",
   orphan: 'await note(`pid ${process.pid}`); for (;;);',
   environment: 'return process.env;',
+  pid: 'return process.pid;',
   logs: "log.warn({ order: 7, reason: new Error('no stock') }, 'a line of a module'); console.log('printed by a module'); return null;",
   steps: `
     const first = await step('first', async () => { await note('first'); return { n: 1 }; });
@@ -213,6 +217,15 @@ describe('an isolated CODE worker', () => {
     for (const name of ['ENCRYPTION_KEYS', 'DATABASE_URL', 'ADMIN_TOKEN', 'OPENAI_API_KEY', 'canary']) {
       expect(all).not.toContain(name);
     }
+  });
+
+  it('runs in the process of the gateway when the operator says so', async () => {
+    expect((await run('pid')).result).not.toBe(gateway.pid);
+    await gateway.end('SIGTERM');
+    gateway = await start({ WORKERS_ISOLATION: 'none' });
+    expect((await run('pid')).result).toBe(gateway.pid);
+    await gateway.end('SIGTERM');
+    gateway = await start();
   });
 
   it('writes to the log of the gateway', async () => {
