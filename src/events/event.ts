@@ -19,6 +19,14 @@ export type DomainEvent =
   | { readonly kind: 'cancel-requested'; readonly executionId: string }
   /** A bulk operation got on, or ended. */
   | { readonly kind: 'bulk-changed'; readonly bulkOperationId: string }
+  /** An execution came to a step or a piece of text; its state is what it was. */
+  | {
+      readonly kind: 'execution-progressed';
+      readonly executionId: string;
+      readonly callId: string;
+      readonly webhookId: string;
+      readonly seq: number;
+    }
   /** A webhook, its workers or its secrets changed: caches drop it. */
   | { readonly kind: 'webhook-changed'; readonly webhookId: string }
   /** A worker got a new version or is gone. */
@@ -52,6 +60,10 @@ export const topics = {
   execution: (executionId: string): Topic => `execution:${executionId}` as Topic,
   callExecutions: (callId: string): Topic => `call-executions:${callId}` as Topic,
   webhookExecutions: (webhookId: string): Topic => `webhook-executions:${webhookId}` as Topic,
+  /** What happens within executions, apart from their states: it is much, and most wait for a state. */
+  executionProgress: (executionId: string): Topic => `execution-progress:${executionId}` as Topic,
+  callProgress: (callId: string): Topic => `call-progress:${callId}` as Topic,
+  webhookProgress: (webhookId: string): Topic => `webhook-progress:${webhookId}` as Topic,
   cancellations: 'cancellations' as Topic,
   bulkOperation: (id: string): Topic => `bulk-operation:${id}` as Topic,
   webhooks: 'webhooks' as Topic,
@@ -80,6 +92,12 @@ export function topicsOf(event: DomainEvent): readonly Topic[] {
       return [topics.cancellations];
     case 'bulk-changed':
       return [topics.bulkOperation(event.bulkOperationId)];
+    case 'execution-progressed':
+      return [
+        topics.executionProgress(event.executionId),
+        topics.callProgress(event.callId),
+        topics.webhookProgress(event.webhookId),
+      ];
     case 'webhook-changed':
       return [topics.webhooks];
     case 'worker-changed':

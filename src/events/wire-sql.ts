@@ -11,6 +11,11 @@ export function executionChangedSql(executionId: string, callId: string, webhook
   return `json_build_array('x', ${executionId}, ${callId}, ${webhookId}, ${seq})`;
 }
 
+/** The json of an `execution-progressed` event; the arguments are SQL expressions. */
+export function executionProgressedSql(executionId: string, callId: string, webhookId: string, seq: string): string {
+  return `json_build_array('s', ${executionId}, ${callId}, ${webhookId}, ${seq})`;
+}
+
 /** The json of a `call-finished` event; the arguments are SQL expressions. */
 export function callFinishedSql(callId: string, webhookId: string): string {
   return `json_build_array('f', ${callId}, ${webhookId})`;

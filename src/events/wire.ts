@@ -21,6 +21,8 @@ function toWire(event: DomainEvent): WireEvent {
       return ['a', event.executionId];
     case 'bulk-changed':
       return ['b', event.bulkOperationId];
+    case 'execution-progressed':
+      return ['s', event.executionId, event.callId, event.webhookId, event.seq];
     case 'webhook-changed':
       return ['w', event.webhookId];
     case 'worker-changed':
@@ -48,8 +50,9 @@ function fromWire([letter, first, second, third, fourth]: WireEvent): DomainEven
     case 'f':
       return { kind: 'call-finished', callId: text, webhookId: String(second) };
     case 'x':
+    case 's':
       return {
-        kind: 'execution-changed',
+        kind: letter === 'x' ? 'execution-changed' : 'execution-progressed',
         executionId: text,
         callId: String(second),
         webhookId: String(third),

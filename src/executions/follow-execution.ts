@@ -36,7 +36,7 @@ export async function* followExecution(
       const hint = await heard.next();
       if (hint.done === true) return;
       // A hint of what has been read already; every other one, also that some were missed, is a reason to read.
-      if (hint.value.kind !== 'execution-changed' || hint.value.seq > seq) break;
+      if (!('seq' in hint.value) || hint.value.seq > seq) break;
     }
   }
 }

@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { executionChangedSql, notifySql } from '../events/wire-sql.js';
+import { executionProgressedSql, notifySql } from '../events/wire-sql.js';
 import { type JsonText, toJsonText } from '../lib/json-text.js';
 import type { StepUsage } from '../workers/worker-run.js';
 import type { Lease } from './lease.js';
@@ -90,7 +90,7 @@ const WRITE = `
     insert into execution_events (execution_id, seq, at, kind, data) select id, seq, now(), kind, data from written
   ),
   notified as (
-    ${notifySql(`(select ${executionChangedSql('id', 'call_id', 'webhook_id', 'seq')} as event from fenced) changed`)}
+    ${notifySql(`(select ${executionProgressedSql('id', 'call_id', 'webhook_id', 'seq')} as event from fenced) changed`)}
   )
   select array(select token from fenced) as tokens, (table notified)`;
 

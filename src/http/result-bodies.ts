@@ -106,7 +106,10 @@ export function plainLogsBody(
 
 /** A strong ETag (RFC 9110, 8.8.3) over everything in the answer that changes. */
 export function entityTag(executions: readonly ExecutionView[], ...more: readonly (string | number | null)[]): string {
-  const state = executions.map(({ id, status, attempt, lastEventSeq }) => [id, status, attempt, lastEventSeq]);
+  const state = executions.map((it) => [
+    [it.id, it.status, it.attempt, it.workerVersion, it.startedAt, it.finishedAt],
+    [it.promptTokens, it.completionTokens, it.error],
+  ]);
   return `"${createHash('sha256')
     .update(JSON.stringify([state, more]))
     .digest('base64url')

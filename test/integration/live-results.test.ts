@@ -136,6 +136,29 @@ describe('Prefer: wait on GET', () => {
     expect(reads.filter((name) => name === 'read-execution')).toHaveLength(1);
   });
 
+  it('is not woken by steps and text, which are no part of the answer', async () => {
+    const [begun, look] = [signal(), signal()];
+    await fixture.addWorker('writes', async ({ steps, emitText }) => {
+      begun.give();
+      await look.given;
+      for (const path of ['a', 'b', 'c']) {
+        await steps.start(path);
+        emitText(path);
+        await steps.finish(path, { output: asJsonText('1') });
+      }
+      return { result: asJsonText('1') };
+    });
+    const call = await fixture.store(['writes']);
+    await begun.given;
+    const before = (await get(executionPath(call))).headers.get('etag')!;
+    reads = [];
+    const answer = get(executionPath(call), { prefer: 'wait=20', 'if-none-match': before });
+    await readOften('read-execution', 2);
+    look.give();
+    expect(await (await answer).json()).toMatchObject({ status: 'SUCCEEDED' });
+    expect(reads.filter((name) => name === 'read-execution').length).toBeLessThanOrEqual(3); // the last: its end
+  });
+
   it('waits for a change with If-None-Match, and answers 304 at the deadline', async () => {
     const { given, give } = signal();
     await fixture.addWorker('later', async () => {

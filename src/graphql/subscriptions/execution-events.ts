@@ -47,7 +47,7 @@ async function executionEvents(
   executionId: string,
   after?: string,
 ): Promise<LiveStream<ExecutionEventObject>> {
-  const stream = hub.subscribe([topics.execution(executionId)]);
+  const stream = hub.subscribe([topics.execution(executionId), topics.executionProgress(executionId)]);
   try {
     const execution = await readExecution(sql, executionId);
     if (execution === undefined) throw new AppError('NOT_FOUND');

@@ -42,7 +42,7 @@ export class ManyExecutionEventsResolver {
       const cursor = await cursorOf(context as GraphqlContext, after, webhookId);
       return follow(
         context as GraphqlContext,
-        topics.webhookExecutions(webhookId),
+        [topics.webhookExecutions(webhookId), topics.webhookProgress(webhookId)],
         (options) => followWebhook(options, webhookId, cursor),
         includeText,
       );
@@ -70,7 +70,7 @@ export class ManyExecutionEventsResolver {
       const cursor = await cursorOf(context as GraphqlContext, after);
       return follow(
         context as GraphqlContext,
-        topics.callExecutions(id),
+        [topics.callExecutions(id), topics.callProgress(id)],
         (options) => followCall(options, id, cursor),
         true,
       );
@@ -101,11 +101,11 @@ async function cursorOf(
 /** Listens first, so that nothing falls between the first reading and the first hint. */
 function follow(
   { services: { database, hub } }: GraphqlContext,
-  topic: Topic,
+  heardOf: readonly Topic[],
   start: (options: FollowManyOptions) => AsyncIterable<FollowedEvent>,
   includeText: boolean,
 ): LiveStream<ExecutionEventObject> {
-  const news = new Hints(hub, [topic]);
+  const news = new Hints(hub, heardOf);
   const events = start({ sql: database.pool, news, caughtUp: () => hub.caughtUp() });
   return liveStream(news, objectsOf(events, includeText));
 }

@@ -40,7 +40,7 @@ export async function streamExecution(
   options: ExecutionStreamOptions,
 ): Promise<void> {
   const { waiters, log } = options;
-  const waiter = waiters.enter([topics.execution(found.id)]);
+  const waiter = waiters.enter([topics.execution(found.id), topics.executionProgress(found.id)]);
   let execution: ExecutionView;
   try {
     execution = (await readExecution(waiters.sql, found.id)) ?? found;

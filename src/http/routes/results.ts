@@ -106,7 +106,11 @@ export function resultsRoutes(router: Router<HttpState>, options: ResultsOptions
 
 async function readCallResult(sql: Sql, id: string): Promise<CallResult | undefined> {
   const call = await readCall(sql, id);
-  return call === undefined ? undefined : { call, executions: standingExecutions(await readCallExecutions(sql, id)) };
+  if (call === undefined) return undefined;
+  const executions = standingExecutions(await readCallExecutions(sql, id));
+  const result = { call, executions };
+  if (!isCallFinished(result) || call.outcome !== 'ACCEPTED') return result;
+  return { call: (await readCall(sql, id)) ?? call, executions }; // it ended between the two readings
 }
 
 function callTag({ call, executions }: CallResult): string {

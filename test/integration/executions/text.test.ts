@@ -297,7 +297,7 @@ describe('the text of an execution', () => {
 
 describe('whoever follows an execution', () => {
   const follow = async (executionId: string, afterSeq: number): Promise<ExecutionEventView[]> => {
-    const hints = fixture.hub.subscribe([topics.execution(executionId)]);
+    const hints = fixture.hub.subscribe([topics.execution(executionId), topics.executionProgress(executionId)]);
     const execution = (await readExecution(fixture.database.pool, executionId))!;
     const events: ExecutionEventView[] = [];
     for await (const event of followExecution(fixture.database.pool, hints, execution, afterSeq)) events.push(event);

@@ -12,6 +12,7 @@ describe('events on the wire', () => {
       received(newUuidV7()),
       { kind: 'call-finished', callId: newUuidV7(), webhookId: newUuidV7() },
       { kind: 'execution-changed', executionId: newUuidV7(), callId: newUuidV7(), webhookId: newUuidV7(), seq: 3 },
+      { kind: 'execution-progressed', executionId: newUuidV7(), callId: newUuidV7(), webhookId: newUuidV7(), seq: 4 },
       { kind: 'webhook-changed', webhookId: newUuidV7() },
       { kind: 'worker-changed', workerId: 'worker-echo' },
       { kind: 'connection-changed', connectionId: newUuidV7() },
