@@ -11,7 +11,8 @@ import { load, type LoadResult, orderEvent } from './load.ts';
  *
  * 1. durable async accepts a second (HMAC, 64 connections, roles ingress and admin) as a ratio to a bare node:http
  *    server, the two measured in turn so that a drift of the machine hits both;
- * 2. executions a second from accept to terminal state with the echo worker, all roles in one process.
+ * 2. executions a second from accept to terminal state with the echo worker, all roles and the worker in one process
+ *    (`test/bench/executions.ts` compares that with isolated workers).
  *
  * `npm run bench [rounds] [seconds]`
  */
@@ -38,6 +39,7 @@ async function withGateway(
         ROLES: roles,
         ADMIN_TOKEN,
         LOG_LEVEL: 'warn',
+        WORKERS_ISOLATION: 'none',
         RATE_LIMIT_GLOBAL_PER_MINUTE: '0',
         RATE_LIMIT_USER_PER_MINUTE: '0',
       },
