@@ -35,6 +35,10 @@ beforeAll(async () => {
     const webhookId = await fixture.addWebhook(`webhook ${i}`, workerIds, { flow: { concurrency: 1 } });
     for (let c = 0; c < 3; c += 1) await fixture.addCall({ webhookId, workerIds });
   }
+  await fixture.services.database.pool.query(
+    `insert into execution_steps (execution_id, path, attempt, status, output, started_at)
+     select id, path, 1, 'SUCCEEDED', '{"n":1}', now() from executions, unnest(array['a', 'b']) path`,
+  );
 });
 
 afterAll(() => fixture.close());
@@ -67,7 +71,8 @@ describe.each([
   [
     'executions',
     `query ($first: Int!) { executions(first: $first) { nodes { id call { id webhook { id createdBy { id } } }
-      worker { id webhooks { id calls(last: 1) { nodes { id } } } } inputParams events { nodes { seq } } } } }`,
+      worker { id webhooks { id calls(last: 1) { nodes { id } } } } inputParams partialText
+      steps { nodes { path output outputText } totalCount } events { nodes { seq } } } } }`,
   ],
   [
     'workers',
