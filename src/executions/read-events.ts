@@ -22,7 +22,7 @@ type EventRow = Omit<ExecutionEventView, 'data'> & { readonly data: string };
  */
 export const FIRST_EVENT_SQL = `
   1 as seq, e.queued_at as at, 'status' as kind,
-  json_build_object('status', case when c.flow = 'HELD' or (c.dispatch = 'SEQUENTIAL' and e.position > 0) then 'WAITING' else 'QUEUED' end,
+  json_build_object('status', case when (c.flow = 'HELD' and e.retry_of is null) or (c.dispatch = 'SEQUENTIAL' and e.position > 0) then 'WAITING' else 'QUEUED' end,
     'attempt', 0)::text as data`;
 
 const READ = `
