@@ -66,7 +66,9 @@ const TERMINAL = TERMINAL_STATUSES.map((status) => `'${status}'`).join(', ');
  * Results and errors come as one binary parameter with offsets; as a `text[]` the driver would escape every byte of
  * them into an array literal, and PostgreSQL would undo it.
  *
- * Batches without a call under flow control have a statement without a word about it, so they pay nothing.
+ * Batches without a call under flow control have a statement without a word about it, so they pay nothing. Measured in
+ * turn with all three statements as they were before there was flow control, 600 each, with 32 calls a statement and
+ * with one: store 0.98 and 0.99 of the time, lease 0.96 and 0.99, finish 1.03 and 1.01, all within the noise.
  */
 const finishSql = (fence: string, flow: boolean): string => `
   with input as materialized (

@@ -1,8 +1,8 @@
 /**
  * The states of an execution and the moves between them; `docs/state-machine.md` draws this table.
  *
- * QUEUED: its job waits for a runner. WAITING: it waits for something else, the worker before it in a sequence or the
- * moment of a retry. RUNNING: a runner holds its lease. The others are terminal and never change again.
+ * QUEUED: its job waits for a runner. WAITING: it waits for something else, its call's turn under flow control, the
+ * worker before it in a sequence or the moment of a retry. RUNNING: a runner holds its lease. The others are terminal and never change again.
  */
 export const EXECUTION_STATUSES = [
   'QUEUED',
@@ -17,7 +17,7 @@ export const EXECUTION_STATUSES = [
 export type ExecutionStatus = (typeof EXECUTION_STATUSES)[number];
 
 const MOVES: Readonly<Record<ExecutionStatus, readonly ExecutionStatus[]>> = {
-  QUEUED: ['RUNNING', 'CANCELED'],
+  QUEUED: ['RUNNING', 'WAITING', 'CANCELED'],
   WAITING: ['QUEUED', 'RUNNING', 'CANCELED', 'SKIPPED'],
   RUNNING: ['SUCCEEDED', 'FAILED', 'TIMED_OUT', 'CANCELED', 'WAITING', 'QUEUED', 'RUNNING'],
   SUCCEEDED: [],

@@ -40,6 +40,8 @@ export interface CallToAdd {
 /** The schema over a real database and a real ingress, without a transport. */
 export interface GraphqlFixture extends AdminFixture {
   readonly services: GraphqlServices;
+  /** Its sweeps are the test's to ask for. */
+  readonly flow: FlowDesk;
   /** Runs a document as somebody: the owner when nobody is named, nobody for `null`. */
   readonly run: (
     document: string,
@@ -131,6 +133,7 @@ export async function openGraphqlFixture(
   return {
     ...admin,
     services,
+    flow,
     run,
     releaseWaits: () => accept.releaseWaits(),
     addWebhook: async (name, workerIds, more = {}) => {

@@ -1,6 +1,7 @@
 import { recordAudit } from '../../access/audit.js';
 import { requirePermission } from '../../access/permissions.js';
 import type { Principal } from '../../access/principal.js';
+import { holdQueued } from '../../flow/hold-queued.js';
 import { formatId } from '../../lib/ids.js';
 import type { SecretDeps } from '../../secrets/secret-versions.js';
 import { lockForChange, writeChange } from '../manage/change-webhook.js';
@@ -14,8 +15,8 @@ export interface SetPausedInput {
 }
 
 /**
- * Pauses or resumes a webhook; doing it twice changes nothing. A paused one takes calls and keeps them, and runs none;
- * what was in progress goes on. Once it is resumed they run in order.
+ * Pauses or resumes a webhook; doing it twice changes nothing. A paused one takes calls and keeps them, and runs none,
+ * also none of those that were queued and had not begun; what has begun goes on. Once it is resumed they run in order.
  *
  * @throws AppError UNAUTHENTICATED, FORBIDDEN, NOT_FOUND, CONFLICT.
  */
@@ -30,6 +31,7 @@ export async function setPaused(
     if (webhook.paused !== input.paused) {
       webhook.paused = input.paused;
       await writeChange(em, deps.clock, webhook);
+      if (input.paused) await holdQueued(em, webhook.id);
       await recordAudit(em, principal, {
         action: input.paused ? 'webhook.paused' : 'webhook.resumed',
         subjectId: formatId('webhook', webhook.id),

@@ -7,6 +7,7 @@ import { formatId } from '../../lib/ids.js';
 import { descriptionFaults, nameFaults } from '../../lib/text-rules.js';
 import { type Outcome, succeeded, type UserError } from '../../lib/user-error.js';
 import { adjustDue } from '../../flow/adjust-due.js';
+import { holdQueued } from '../../flow/hold-queued.js';
 import { replaceSecrets } from '../../secrets/regenerate-secret.js';
 import { inUse } from '../../secrets/rotate-secret.js';
 import { isInUse, readSecretVersions } from '../../secrets/secret-versions.js';
@@ -66,6 +67,7 @@ export async function updateWebhook(
       await putWorkers(em, webhook.id, input.workerIds);
       changed.push('workerIds');
     }
+    if (input.flow && changed.some((field) => field.startsWith('flow'))) await holdQueued(em, webhook.id);
     if (changed.some((field) => field.startsWith('flowDebounce'))) await adjustDue(em, webhook.id, debounceOf(webhook));
     if (secret !== undefined) {
       const versions = await readSecretVersions(em, webhook.id);

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { parseId } from '../../../src/lib/ids.js';
+import { takeLeases } from '../../../src/executions/lease.js';
+import { newRandomUuid, parseId } from '../../../src/lib/ids.js';
 import { addWorkerVersions, type GraphqlFixture, openGraphqlFixture } from '../../support/graphql-fixture.js';
 
 let fixture: GraphqlFixture;
@@ -8,7 +9,7 @@ let run: GraphqlFixture['run'];
 beforeAll(async () => {
   fixture = await openGraphqlFixture();
   run = fixture.run;
-  await fixture.addWorkers('worker-one');
+  await fixture.addWorkers('worker-one', 'worker-two');
   await addWorkerVersions(fixture);
 });
 
@@ -191,6 +192,102 @@ describe('pauseWebhook and resumeWebhook', () => {
     await setPaused('pause', id);
     const { status, body } = await send(id, {}, { Prefer: 'wait=60' }); // or the test would time out
     expect([status, body.executionMode, body.queuePosition, body.results.length]).toEqual([202, 'sync', 1, 1]);
+  });
+});
+
+describe('calls that are on their way', () => {
+  const statusesOf = async (calls: readonly Sent[]): Promise<string[]> => {
+    const { rows } = await fixture.database.pool.query<{ id: string; statuses: string }>(
+      `select call_id as id, string_agg(status, ',' order by position) as statuses from executions
+       where call_id = any($1::uuid[]) group by call_id`,
+      [calls.map(({ callId }) => parseId('call', callId))],
+    );
+    const byId = new Map(rows.map(({ id, statuses }) => [id, statuses]));
+    return calls.map(({ callId }) => byId.get(parseId('call', callId)!)!);
+  };
+  const jobsOf = async (calls: readonly Sent[]): Promise<number> => {
+    const { rows } = await fixture.database.pool.query<{ jobs: number }>(
+      `select count(*)::integer as jobs from graphile_worker._private_jobs j join executions e
+         on e.id = (j.payload ->> 'executionId')::uuid where e.call_id = any($1::uuid[])`,
+      [calls.map(({ callId }) => parseId('call', callId))],
+    );
+    return rows[0]!.jobs;
+  };
+  /** As a runner does it that has begun with the call's first execution. */
+  const begin = async ({ callId }: Sent): Promise<void> => {
+    const { rows } = await fixture.database.pool.query<{ id: string }>(
+      'select id from executions where call_id = $1 and position = 0',
+      [parseId('call', callId)],
+    );
+    await fixture.database.pool.query(
+      "update graphile_worker._private_jobs set locked_at = now(), locked_by = 'x' where payload ->> 'executionId' = $1",
+      [rows[0]!.id],
+    );
+    const request = { executionId: rows[0]!.id, runnerId: newRandomUuid(), token: newRandomUuid() };
+    await takeLeases(fixture.database.pool, [request]);
+  };
+  const three = async (id: string): Promise<Sent[]> => [await send(id, {}), await send(id, {}), await send(id, {})];
+
+  it('wait when their webhook is paused, unless they have begun; they run in order when it is resumed', async () => {
+    const id = await add(undefined);
+    const before = await three(id);
+    await begin(before[1]!);
+    await setPaused('pause', id);
+    const after = await send(id, {});
+    expect(await statusesOf([...before, after])).toEqual(['WAITING', 'RUNNING', 'WAITING', 'WAITING']);
+    expect([await jobsOf(before), await read(id)]).toMatchObject([1, { flow: { waiting: 3, running: 1 } }]);
+    expect(after.body.queuePosition).toBe(3);
+    await setPaused('resume', id);
+    await fixture.flow.sweep();
+    expect(await statusesOf([...before, after])).toEqual(['QUEUED', 'RUNNING', 'QUEUED', 'QUEUED']);
+    expect(await jobsOf([...before, after])).toBe(4);
+    const { rows } = await fixture.database.pool.query<{ id: string }>(
+      `select e.call_id as id from graphile_worker._private_jobs j join executions e
+         on e.id = (j.payload ->> 'executionId')::uuid where e.webhook_id = $1 and e.status = 'QUEUED' order by j.id`,
+      [parseId('webhook', id)],
+    );
+    expect(rows.map((row) => row.id)).toEqual(
+      [before[0]!, before[2]!, after].map((sent) => parseId('call', sent.callId)),
+    );
+  });
+
+  it('come under a limit that their webhook gets, and under a narrower one', async () => {
+    const id = await add(undefined);
+    const calls = await three(id);
+    await change(id, { flow: { concurrency: 2 } });
+    await fixture.flow.sweep();
+    expect(await statusesOf(calls)).toEqual(['QUEUED', 'QUEUED', 'WAITING']);
+    await begin(calls[0]!);
+    await change(id, { flow: { concurrency: 1 } });
+    await fixture.flow.sweep();
+    expect(await statusesOf(calls)).toEqual(['RUNNING', 'WAITING', 'WAITING']);
+    expect(await read(id)).toMatchObject({ flow: { waiting: 2, running: 1 } });
+    await change(id, { flow: null });
+    await fixture.flow.sweep();
+    expect(await statusesOf(calls)).toEqual(['RUNNING', 'QUEUED', 'QUEUED']);
+  });
+
+  it('with several workers are in progress as soon as one of them is', async () => {
+    const id = await fixture.addWebhook('two', ['worker-one', 'worker-two']);
+    const calls = await three(id);
+    await begin(calls[1]!);
+    await setPaused('pause', id);
+    expect(await statusesOf(calls)).toEqual(['WAITING,WAITING', 'RUNNING,QUEUED', 'WAITING,WAITING']);
+    const sequence = await fixture.addWebhook('sequence', ['worker-one', 'worker-two'], { dispatch: 'SEQUENTIAL' });
+    const [first, second] = await three(sequence);
+    await begin(first!);
+    await setPaused('pause', sequence);
+    expect(await statusesOf([first!, second!])).toEqual(['RUNNING,WAITING', 'WAITING,WAITING']);
+    await setPaused('resume', sequence);
+    await fixture.flow.sweep();
+    expect(await statusesOf([first!, second!])).toEqual(['RUNNING,WAITING', 'QUEUED,WAITING']);
+  });
+
+  it('of other webhooks are not touched', async () => {
+    const [id, other] = [await add(undefined), await add(undefined)];
+    const calls = await three(other);
+    await setPaused('pause', id);
+    expect([await statusesOf(calls), await jobsOf(calls)]).toEqual([['QUEUED', 'QUEUED', 'QUEUED'], 3]);
   });
 });
 
