@@ -9,6 +9,7 @@ const STEPS = [
   { script: 'unused', why: 'files, exports and packages that nothing uses' },
   { script: 'schema', args: ['--check'], why: 'schema.graphql is what the resolvers say: npm run schema' },
   { script: 'schema-lint', why: 'schema.graphql, by a linter with the rules of Relay' },
+  { script: 'schema-changes', why: 'schema.graphql breaks clients of the last release: only a new version may' },
   { script: 'openapi', args: ['--check'], why: 'openapi.json is what the code says: npm run openapi' },
   { script: 'openapi-lint', why: 'openapi.json, by two linters' },
   { script: 'lockfile', why: 'exact versions, no registry addresses' },

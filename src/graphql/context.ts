@@ -8,6 +8,7 @@ import type { Keyring } from '../secrets/seal.js';
 import type { ReplayDeps } from '../webhooks/replay/replay-call.js';
 import type { IncomingCall } from '../webhooks/accept-outcome.js';
 import type { SignatureDesk } from '../webhooks/diagnose/diagnose-signature.js';
+import type { OperationRules } from './limits/prepare-operation.js';
 import type { Loaders } from './loaders.js';
 
 /** What the ingress answered to a test call. */
@@ -52,6 +53,8 @@ export interface GraphqlContext {
   readonly services: GraphqlServices;
   readonly principal: Principal | undefined;
   readonly requestId: string;
+  /** What an operation must keep to; `queryCost` tells how another one would fare. */
+  readonly rules: OperationRules;
   /** Fresh for every operation, so that nothing is remembered longer. For a subscription, fresh for every event. */
   readonly loaders: Loaders;
 }

@@ -48,6 +48,7 @@ export function mountGraphql(schema: GraphQLSchema, options: GraphqlOptions): Gr
     services,
     principal,
     requestId,
+    rules: { introspection, limits: operations },
     loaders: createLoaders(services, principal),
   });
 

@@ -115,7 +115,7 @@ function codeOfAppError({ code }: AppError): GraphqlErrorCode {
 }
 
 /** @returns `undefined` for an error that says nothing a caller may see. */
-function codeOfGraphqlError(error: GraphQLError): string | undefined {
+export function codeOfGraphqlError(error: GraphQLError): string | undefined {
   const codes: unknown[] = [];
   for (let at: unknown = error; at instanceof GraphQLError; at = at.originalError) codes.push(at.extensions['code']);
   // The innermost is the most exact: Apollo Server calls whatever a validation rule refuses a failed validation.

@@ -36,6 +36,8 @@ import { type FlowCounts, readFlowCounts, readQueuePositions } from '../flow/que
 import { type ModelView, readModelsById } from '../models/read-models.js';
 import { readSpentToday, type SpentToday } from '../models/read-usage.js';
 import { readSpendCaps, type SpendCap } from '../models/spend-caps.js';
+import type { LimitDefaults } from '../rate-limits/limit-scope.js';
+import { type RateLimitView, readWebhookLimits } from '../rate-limits/read-rate-limits.js';
 import { readWebhooks } from '../webhooks/manage/read-webhooks.js';
 import type { WebhookView } from '../webhooks/manage/webhook-view.js';
 import { readWebhookIdsByWorker } from '../webhooks/manage/webhooks-of-workers.js';
@@ -73,6 +75,7 @@ export interface Loaders {
   readonly callbacksOfWebhooks: LoaderByArguments<CallbackPageRequest, KeysetPage<CallbackView>>;
   readonly callbackTotalsOfWebhooks: LoaderByArguments<Pick<CallbackPageRequest, 'statuses'>, number>;
   readonly models: DataLoader<string, ModelView | undefined>;
+  readonly rateLimitsOfWebhooks: DataLoader<string, RateLimitView | undefined>;
   readonly spendCaps: DataLoader<string, SpendCap>;
   readonly spentToday: DataLoader<string, SpentToday>;
   readonly statisticsOfWebhooks: LoaderByArguments<StatisticsTime, CallStatistics>;
@@ -81,6 +84,7 @@ export interface Loaders {
 export interface LoaderDeps {
   readonly database: Database;
   readonly clock: Clock;
+  readonly rateLimitDefaults: LimitDefaults;
 }
 
 /** Makes the loaders of one operation. They remember what they read, so they must not outlive it. */
@@ -125,6 +129,9 @@ export function createLoaders(deps: LoaderDeps, principal: Principal | undefined
       countCallbacksOfWebhooks(sql, principal, ids, filter),
     ),
     models: new DataLoader(async (ids) => inOrder(ids, byId(await readModelsById(sql, ids)))),
+    rateLimitsOfWebhooks: new DataLoader(async (ids) =>
+      inOrder(ids, await readWebhookLimits(sql, deps.rateLimitDefaults, ids)),
+    ),
     spendCaps: new DataLoader(async (ids) => inOrder(ids, await readSpendCaps(sql, ids), NO_CAP)),
     spentToday: new DataLoader(async (ids) => inOrder(ids, await readSpentToday(sql, ids), NOTHING_SPENT)),
     statisticsOfWebhooks: new LoaderByArguments((webhookIds, time) =>

@@ -27,7 +27,8 @@ import { InstallationResolver } from './resolvers/installation.js';
 import { ModelMutations, ModelQueries } from './resolvers/models.js';
 import { NodeResolver } from './resolvers/node.js';
 import { ProviderResolver } from './resolvers/providers.js';
-import { RateLimitResolver } from './resolvers/rate-limits.js';
+import { QueryCostResolver } from './resolvers/query-cost.js';
+import { RateLimitResolver, WebhookRateLimit } from './resolvers/rate-limits.js';
 import { SecretMutations } from './resolvers/secret-mutations.js';
 import { SpendingResolver, WebhookSpending } from './resolvers/spending.js';
 import { TestWebhookMutation } from './resolvers/test-webhook.js';
@@ -85,6 +86,7 @@ export function buildGraphqlSchema(): GraphQLSchema {
       ModelQueries,
       NodeResolver,
       ProviderResolver,
+      QueryCostResolver,
       RateLimitResolver,
       SecretMutations,
       SpendingResolver,
@@ -96,6 +98,7 @@ export function buildGraphqlSchema(): GraphQLSchema {
       WebhookFlowMutations,
       WebhookMutations,
       WebhookQueries,
+      WebhookRateLimit,
       WebhookSpending,
       WorkerFields,
       WorkerMutations,

@@ -38,23 +38,23 @@ export async function readRateLimits(
 }
 
 /**
- * Reads the number that holds for each of some webhooks, in one query: its own, else that for all webhooks.
+ * Reads the limit that holds for each of some webhooks, in one query: its own, else that for all webhooks.
  *
- * @returns calls a minute by webhook id; 0 is no limit.
+ * @returns limits by webhook id.
  */
 export async function readWebhookLimits(
   sql: Sql,
   defaults: LimitDefaults,
   webhookIds: readonly string[],
-): Promise<Map<string, number>> {
-  const { rows } = await sql.query<{ subjectId: string | null; perMinute: number }>(
+): Promise<Map<string, RateLimitView>> {
+  const { rows } = await sql.query<RateLimitView>(
     `select ${COLUMNS} from rate_limit_policies
      where scope = 'WEBHOOK' and (subject_id is null or subject_id = any($1::uuid[])) ${ORDER}`,
     [webhookIds],
   );
-  const numbers = new Map(rows.map((row) => [row.subjectId, row.perMinute]));
-  const forAll = numbers.get(null) ?? defaultPerMinute(defaults, 'WEBHOOK');
-  return new Map(webhookIds.map((id) => [id, numbers.get(id) ?? forAll]));
+  const limits = new Map(rows.map((row) => [row.subjectId, row]));
+  const forAll = limits.get(null) ?? configured(defaults, 'WEBHOOK');
+  return new Map(webhookIds.map((id) => [id, limits.get(id) ?? forAll]));
 }
 
 function configured(defaults: LimitDefaults, scope: LimitScope): RateLimitView {

@@ -43,14 +43,37 @@ export function documentLimitsRule(limits: DocumentLimits): (context: Validation
   });
 }
 
-function exceededLimits(document: DocumentNode, limits: DocumentLimits): string[] {
-  const { aliases, directives } = countNodes(document);
+/** What is limited, by the names that callers see. */
+export type DocumentLimitName = 'TOKENS' | 'LEVELS' | 'ALIASES' | 'DIRECTIVES' | 'ROOT_FIELDS';
+
+/** What a document has of what is limited. */
+export interface DocumentMeasures {
+  /** Lexical tokens. */
+  readonly tokens: number;
+  readonly depth: number;
+  readonly aliases: number;
+  readonly directives: number;
+  readonly rootFields: number;
+}
+
+export function measureDocument(document: DocumentNode): DocumentMeasures {
   const shape = new DocumentShape(document);
+  return {
+    tokens: document.tokenCount ?? 0,
+    depth: shape.depth(),
+    ...countNodes(document),
+    rootFields: shape.rootFields(),
+  };
+}
+
+/** What a document has too much of, in words. */
+export function exceededLimits(document: DocumentNode, limits: DocumentLimits): string[] {
+  const { aliases, directives, rootFields, depth } = measureDocument(document);
   return [
     tooMany('aliases', aliases, limits.aliasesMax),
     tooMany('directives', directives, limits.directivesMax),
-    tooMany('fields at its root', shape.rootFields(), limits.rootFieldsMax),
-    tooMany('levels of fields', shape.depth(), limits.depthMax),
+    tooMany('fields at its root', rootFields, limits.rootFieldsMax),
+    tooMany('levels of fields', depth, limits.depthMax),
   ].filter((message) => message !== undefined);
 }
 

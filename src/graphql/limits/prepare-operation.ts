@@ -19,15 +19,20 @@ export interface RequestedOperation {
   readonly variables?: Record<string, unknown> | null | undefined;
 }
 
-export interface PrepareOptions {
-  readonly schema: GraphQLSchema;
+/** What every operation must keep to. */
+export interface OperationRules {
+  /** Whether the schema may be asked for. */
   readonly introspection: boolean;
   readonly limits: OperationLimits;
 }
 
+export interface PrepareOptions extends OperationRules {
+  readonly schema: GraphQLSchema;
+}
+
 /** A document that may run, or why not. */
 export type PreparedOperation =
-  | { readonly ok: true; readonly document: DocumentNode }
+  | { readonly ok: true; readonly document: DocumentNode; readonly cost: number }
   | { readonly ok: false; readonly errors: readonly GraphQLError[] };
 
 /**
@@ -51,13 +56,14 @@ export function prepareOperation(operation: RequestedOperation, options: Prepare
   if (!getOperationAST(document, operation.operationName)) {
     return refused(codedError('BAD_USER_INPUT', 'The document has no such operation, or several and none was named.'));
   }
+  let cost: number;
   try {
-    measureCost({ schema, document, ...operation }, limits.costMax);
+    cost = measureCost({ schema, document, ...operation }, limits.costMax);
   } catch (error) {
     if (error instanceof GraphQLError) return refused(error);
     throw error;
   }
-  return { ok: true, document };
+  return { ok: true, document, cost };
 }
 
 function refused(...errors: readonly GraphQLError[]): PreparedOperation {

@@ -1,4 +1,4 @@
-import { Arg, Args, Authorized, Ctx, Mutation, Query, Resolver } from 'type-graphql';
+import { Arg, Args, Authorized, Ctx, FieldResolver, Mutation, Query, Resolver, Root } from 'type-graphql';
 import type { Permission } from '../../access/permissions.js';
 import type { UserError } from '../../lib/user-error.js';
 import { readRateLimits } from '../../rate-limits/read-rate-limits.js';
@@ -8,6 +8,7 @@ import type { GraphqlContext } from '../context.js';
 import { pageOfAll } from '../page-of-all.js';
 import { readId } from '../public-id.js';
 import { RateLimitConnection, RateLimitObject, SetRateLimitInput, SetRateLimitPayload } from '../types/rate-limit.js';
+import { WebhookObject } from '../types/webhook.js';
 
 /** Left out by mistake, it must not clear a limit. */
 const PER_MINUTE_MISSING: UserError = {
@@ -53,5 +54,22 @@ export class RateLimitResolver {
     );
     if (!outcome.ok) return { userErrors: outcome.userErrors };
     return { rateLimit: new RateLimitObject(outcome.value), userErrors: [] };
+  }
+}
+
+@Resolver(() => WebhookObject)
+export class WebhookRateLimit {
+  @Authorized<Permission>('rate-limits:read')
+  @FieldResolver(() => RateLimitObject, {
+    nullable: true,
+    description:
+      'The limit of its calls: its own, else that of all webhooks. Those of its user and of all calls hold besides.',
+  })
+  async rateLimit(
+    @Root() { view }: WebhookObject,
+    @Ctx() { loaders }: GraphqlContext,
+  ): Promise<RateLimitObject | undefined> {
+    const limit = await loaders.rateLimitsOfWebhooks.load(view.id);
+    return limit && new RateLimitObject(limit);
   }
 }

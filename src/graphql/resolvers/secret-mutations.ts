@@ -1,5 +1,6 @@
 import { Arg, Authorized, Ctx, Mutation, Resolver } from 'type-graphql';
 import type { Permission } from '../../access/permissions.js';
+import { expireSecret } from '../../secrets/expire-secret.js';
 import { regenerateSecret } from '../../secrets/regenerate-secret.js';
 import { revealSecret } from '../../secrets/reveal-secret.js';
 import type { NewSecret } from '../../secrets/secret-versions.js';
@@ -8,14 +9,17 @@ import type { GraphqlContext } from '../context.js';
 import { readId } from '../public-id.js';
 import { WebhookObject } from '../types/webhook.js';
 import {
+  ExpireWebhookSecretInput,
   RegenerateWebhookSecretInput,
   RevealWebhookSecretInput,
   RotateWebhookSecretInput,
 } from '../types/webhook-inputs.js';
 import {
+  ExpireWebhookSecretPayload,
   RegenerateWebhookSecretPayload,
   RevealWebhookSecretPayload,
   RotateWebhookSecretPayload,
+  type WebhookPayload,
   type WebhookSecretPayload,
 } from '../types/webhook-payloads.js';
 
@@ -65,6 +69,21 @@ export class SecretMutations {
       secret: input.secret ?? undefined,
     });
     return outcome.ok ? await shown(context, webhookId, outcome.value) : { userErrors: outcome.userErrors };
+  }
+
+  @Authorized<Permission>('webhooks:rotate-secret')
+  @Mutation(() => ExpireWebhookSecretPayload, {
+    description: 'Ends a retiring secret before its time: its senders have all followed. The active one stays.',
+  })
+  async expireWebhookSecret(
+    @Ctx() { services, principal, loaders }: GraphqlContext,
+    @Arg('input', () => ExpireWebhookSecretInput, { description: 'Which one.' }) input: ExpireWebhookSecretInput,
+  ): Promise<WebhookPayload> {
+    const outcome = await expireSecret(services, principal, { secretId: readId('secretVersion', input.id) });
+    if (!outcome.ok) return { userErrors: outcome.userErrors };
+    const { webhookId } = outcome.value;
+    const view = await loaders.webhooks.clear(webhookId).load(webhookId);
+    return { ...(view !== undefined && { webhook: new WebhookObject(view) }), userErrors: [] };
   }
 }
 

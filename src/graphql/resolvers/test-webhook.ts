@@ -20,8 +20,8 @@ export class TestWebhookMutation {
     @Arg('input', () => TestWebhookInput, { description: 'What to send.' }) input: TestWebhookInput,
   ): Promise<TestWebhookPayload> {
     const webhookId = readId('webhook', input.id);
-    const { payload, headers } = input;
-    const outcome = await prepareTestCall(services, principal, { webhookId, payload, headers });
+    const { payload, headers, idempotencyKey } = input;
+    const outcome = await prepareTestCall(services, principal, { webhookId, payload, headers, idempotencyKey });
     if (!outcome.ok) return { userErrors: outcome.userErrors };
     const prepared = outcome.value;
     const answer = await services.sendTestCall(prepared.incoming);

@@ -11,6 +11,7 @@ import type { ExecutionStatus as ExecutionStatusName } from '../../executions/st
 import type { ModelProvider as ModelProviderName } from '../../models/model.entity.js';
 import type { LimitScope as LimitScopeName } from '../../rate-limits/limit-scope.js';
 import type { SecretStatus as SecretStatusName } from '../../webhooks/diagnose/diagnosis.js';
+import type { DocumentLimitName } from '../limits/document-limits.js';
 import type { AuthenticationMethod as AuthenticationMethodName } from '../../webhooks/webhook.entity.js';
 import type { AgentToolDefinition } from '../../workers/agent/agent-definition.js';
 import type { WorkerKind as WorkerKindName } from '../../workers/worker.entities.js';
@@ -189,4 +190,12 @@ export const AgentToolKind = enumOf<AgentToolDefinition['kind']>('AgentToolKind'
   MCP: 'Tools of an MCP server.',
   HTTP: 'A request through a connection.',
   WORKER: 'Another worker.',
+});
+
+export const DocumentLimit = enumOf<DocumentLimitName>('DocumentLimit', 'What is limited of a document.', {
+  TOKENS: 'Lexical tokens: names, values, punctuation.',
+  LEVELS: 'Fields below one another, fragments counted where they are used.',
+  ALIASES: 'Aliases.',
+  DIRECTIVES: 'Directives.',
+  ROOT_FIELDS: 'Fields of Query, Mutation or Subscription in one operation.',
 });

@@ -226,6 +226,12 @@ export class RegenerateWebhookSecretInput {
   id!: string;
 }
 
+@InputType('ExpireWebhookSecretInput', { description: 'Which retiring secret to end.' })
+export class ExpireWebhookSecretInput {
+  @Field(() => ID, { description: "The secret's id, one of `Webhook.secrets`." })
+  id!: string;
+}
+
 @InputType('RegenerateWebhookCallbackSecretInput', {
   description: "Of which webhook to replace the callbacks' signing secret.",
 })
@@ -264,4 +270,11 @@ export class TestWebhookInput {
 
   @Field(() => Json, { nullable: true, description: 'More headers: an object of names and texts.' })
   headers?: unknown;
+
+  @Field(() => String, {
+    nullable: true,
+    description:
+      'The call of a repeat with the same key is the first one: sent as Idempotency-Key, 1 to 255 printable ASCII characters.',
+  })
+  idempotencyKey?: string | null;
 }

@@ -79,6 +79,7 @@ export const RegenerateWebhookCallbackSecretPayload = webhookCallbackPayload(
 );
 export const ActivateWebhookPayload = webhookPayload('ActivateWebhookPayload', 'activateWebhook');
 export const DeactivateWebhookPayload = webhookPayload('DeactivateWebhookPayload', 'deactivateWebhook');
+export const ExpireWebhookSecretPayload = webhookPayload('ExpireWebhookSecretPayload', 'expireWebhookSecret');
 export const PauseWebhookPayload = webhookPayload('PauseWebhookPayload', 'pauseWebhook');
 export const ResumeWebhookPayload = webhookPayload('ResumeWebhookPayload', 'resumeWebhook');
 

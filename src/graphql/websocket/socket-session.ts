@@ -55,8 +55,10 @@ export class SocketSession {
       execute: (args) => this.#execute(args as LiveArgs),
       subscribe: (args) => this.#subscribe(args as LiveArgs),
       onError: (_ctx, _id, _payload, errors) => this.#present(errors),
-      onNext: (_ctx, _id, _payload, _args, { errors, data = null }) =>
-        errors === undefined ? undefined : { data, errors: this.#present(errors) },
+      onNext: (_ctx, _id, _payload, _args, { errors, data = null, extensions }) =>
+        errors === undefined
+          ? undefined
+          : { data, errors: this.#present(errors), ...(extensions !== undefined && { extensions }) },
     });
 
     const stopPinging = keepAlive(socket, limits.pingMs);
@@ -145,12 +147,14 @@ export class SocketSession {
       operationName: payload.operationName ?? null,
       variableValues: payload.variables ?? null,
       contextValue: contextOf(this.#principal, facts.requestId),
+      cost: prepared.cost,
     };
   }
 
   async #execute(args: LiveArgs): Promise<ExecutionResult> {
     try {
-      return await execute(args);
+      const cost = { requested: args.cost, maximum: this.#options.operations.costMax };
+      return { ...(await execute(args)), extensions: { cost } };
     } finally {
       this.#running -= 1;
     }
@@ -215,7 +219,7 @@ export class SocketSession {
   }
 }
 
-type LiveArgs = ExecutionArgs & { readonly contextValue: GraphqlContext };
+type LiveArgs = ExecutionArgs & { readonly contextValue: GraphqlContext; readonly cost: number };
 
 /** Pings until stopped, and cuts a connection that has not answered the ping before. */
 function keepAlive(socket: WebSocket, pingMs: number): () => void {

@@ -24,6 +24,8 @@ export interface TestCallInput {
   readonly payload: unknown;
   /** More headers: an object of names and texts. */
   readonly headers?: unknown;
+  /** By which a repeat is known, as its sender's Idempotency-Key. */
+  readonly idempotencyKey?: string | null | undefined;
 }
 
 /** A test call, ready for the ingress. */
@@ -51,7 +53,7 @@ const FRAMING_HEADERS = new Set(['connection', 'content-encoding', 'content-leng
 export async function prepareTestCall(
   deps: TestCallDeps,
   principal: Principal | undefined,
-  { webhookId, payload, headers: given }: TestCallInput,
+  { webhookId, payload, headers: given, idempotencyKey }: TestCallInput,
 ): Promise<Outcome<PreparedTestCall>> {
   requirePermission(principal, 'webhooks:test');
   const em = deps.database.em();
@@ -62,6 +64,14 @@ export async function prepareTestCall(
   const headers = readHeaders(given);
   if (headers === undefined) {
     return refused({ field: ['headers'], message: 'Headers are an object of names and texts.', code: 'INVALID' });
+  }
+  if (idempotencyKey !== undefined && idempotencyKey !== null) {
+    if (!/^[ -~]{1,255}$/.test(idempotencyKey)) {
+      const message = 'A key is 1 to 255 printable ASCII characters.';
+      return refused({ field: ['idempotencyKey'], message, code: 'INVALID' });
+    }
+    // An sf-string (RFC 8941, 3.3.3): any of these characters can stand in one.
+    headers['Idempotency-Key'] = `"${idempotencyKey.replaceAll(/["\\]/g, String.raw`\$&`)}"`;
   }
   const versions = await readSecretVersions(em, webhookId);
   const valid = versions.find((row) => isValid(rotatable(row), deps.clock.nowMs()));

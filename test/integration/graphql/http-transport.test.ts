@@ -173,6 +173,12 @@ describe('limits', () => {
     const { extensions } = await gateway.post('{ version }', { token: owner.token });
     expect(extensions).toEqual({ cost: { requested: 1, maximum: 10_000 } });
   });
+
+  it('tell it over WebSocket, too', async () => {
+    const results = gateway.client(owner.token).iterate({ query: '{ viewer { id } }' });
+    const { value } = await results.next();
+    expect((value as { extensions?: unknown }).extensions).toEqual({ cost: { requested: 2, maximum: 10_000 } });
+  });
 });
 
 describe('in development', () => {

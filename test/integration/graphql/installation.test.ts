@@ -120,6 +120,19 @@ describe('rate limits', () => {
     expect((await run(LIST)).data.rateLimits.totalCount).toBe(4);
   });
 
+  it('stand at the webhooks that they hold for', async () => {
+    const ids = [await fixture.addWebhook('One', ['worker-one']), await fixture.addWebhook('Other', ['worker-one'])];
+    await run(SET, { input: { scope: 'WEBHOOK', subjectId: ids[0], perMinute: 5 } });
+    const OF_WEBHOOKS = `query ($ids: [ID!]!) { nodes(ids: $ids) { ... on Webhook {
+      rateLimit { scope subjectId perMinute updatedAt } } } }`;
+    expect((await run(OF_WEBHOOKS, { ids })).data.nodes).toEqual([
+      { rateLimit: { scope: 'WEBHOOK', subjectId: ids[0], perMinute: 5, updatedAt: expect.any(String) } },
+      { rateLimit: { scope: 'WEBHOOK', subjectId: null, perMinute: 0, updatedAt: null } },
+    ]);
+    const narrowed = await fixture.addUser('owner', ['webhooks:read']);
+    expect((await run(OF_WEBHOOKS, { ids }, narrowed)).codes).toEqual(['FORBIDDEN', 'FORBIDDEN']);
+  });
+
   it.each([
     [
       { scope: 'GLOBAL', perMinute: -1 },

@@ -114,6 +114,37 @@ describe('rotateWebhookSecret', () => {
   });
 });
 
+describe('expireWebhookSecret', () => {
+  const EXPIRE = `mutation ($input: ExpireWebhookSecretInput!) { expireWebhookSecret(input: $input) {
+    webhook { version secrets { id expiresAt } } userErrors { field code } } }`;
+  const SECRETS = 'query ($id: ID!) { webhook(id: $id) { secrets { id expiresAt } } }';
+
+  it('ends a retiring secret, and neither the active one nor another', async () => {
+    const id = await fixture.addWebhook('Expire', ['worker-any']);
+    await run(ROTATE, { input: { id } });
+    const [active, retiring] = (await run(SECRETS, { id })).data.webhook.secrets;
+    expect(Date.parse(retiring.expiresAt)).toBeGreaterThan(Date.now());
+
+    const refused = await run(EXPIRE, { input: { id: active.id } });
+    expect(refused.data.expireWebhookSecret).toEqual({
+      webhook: null,
+      userErrors: [{ field: ['id'], code: 'SECRET_ACTIVE' }],
+    });
+    const { data } = await run(EXPIRE, { input: { id: retiring.id } });
+    expect(data.expireWebhookSecret.userErrors).toEqual([]);
+    expect(data.expireWebhookSecret.webhook.secrets[0]).toEqual(active);
+    expect(Date.parse(data.expireWebhookSecret.webhook.secrets[1].expiresAt)).toBeLessThanOrEqual(Date.now());
+    expect(data.expireWebhookSecret.webhook.version).toBe(3);
+  });
+
+  it('refuses what does not exist and whoever may not', async () => {
+    const id = formatId('secretVersion', newRandomUuid());
+    expect((await run(EXPIRE, { input: { id } })).codes).toEqual(['NOT_FOUND']);
+    expect((await run(EXPIRE, { input: { id: UNKNOWN } })).codes).toEqual(['BAD_USER_INPUT']);
+    expect((await run(EXPIRE, { input: { id } }, viewer)).codes).toEqual(['FORBIDDEN']);
+  });
+});
+
 describe.each([
   ['revealWebhookSecret', REVEAL],
   ['regenerateWebhookSecret', REGENERATE],
@@ -171,6 +202,15 @@ describe('testWebhook', () => {
     expect((await run(TEST, { input: { id, payload: {} } })).data.testWebhook.httpStatus).toBe(202);
   });
 
+  it('answers a repeat with the same key with the first call', async () => {
+    const id = await fixture.addWebhook('Test twice', ['worker-any']);
+    const test = async (idempotencyKey: string): Promise<{ callId: string }> =>
+      JSON.parse((await run(TEST, { input: { id, payload: {}, idempotencyKey } })).data.testWebhook.responseBody);
+    const { callId } = await test('one "click" \\ of a button');
+    expect((await test('one "click" \\ of a button')).callId).toBe(callId);
+    expect((await test('another')).callId).not.toBe(callId);
+  });
+
   it('gives what the ingress answers when it refuses', async () => {
     const id = await fixture.addWebhook('Test strict', ['worker-strict']);
     const { data } = await run(TEST, { input: { id, payload: { no: 'order' } } });
@@ -188,6 +228,8 @@ describe('testWebhook', () => {
 
   it.each([
     [{ headers: ['a'] }, { field: ['headers'], code: 'INVALID' }],
+    [{ idempotencyKey: '' }, { field: ['idempotencyKey'], code: 'INVALID' }],
+    [{ idempotencyKey: 'a\nb' }, { field: ['idempotencyKey'], code: 'INVALID' }],
     [{ headers: { 'X-Number': 1 } }, { field: ['headers'], code: 'INVALID' }],
     [{ headers: { 'X Y': 'z' } }, { field: ['headers', 'X Y'], code: 'INVALID_HEADER_NAME' }],
     [

@@ -47,10 +47,11 @@ describe('setRateLimit', () => {
       });
     }
     await set({ scope, subjectId: null, perMinute: 30 });
-    expect(await readWebhookLimits(fixture.database.pool, defaults, [webhookId, fixture.owner.userId])).toEqual(
+    const other = fixture.owner.userId; // no webhook's id: what holds for any without a limit of its own
+    expect(await readWebhookLimits(fixture.database.pool, defaults, [webhookId, other])).toEqual(
       new Map([
-        [webhookId, 0],
-        [fixture.owner.userId, 30],
+        [webhookId, { scope, subjectId: webhookId, perMinute: 0, updatedAt: given }],
+        [other, { scope, subjectId: null, perMinute: 30, updatedAt: given }],
       ]),
     );
     expect(await set({ scope, subjectId: webhookId, perMinute: null })).toEqual({
