@@ -84,7 +84,10 @@ function endlessSchema(textBytes: number): { schema: GraphQLSchema; asked: () =>
 describe('the way in', () => {
   it('is a token in connectionParams', async () => {
     const events = gateway.client(owner.token).iterate({ query: '{ viewer { role } }' });
-    expect((await events.next()).value).toEqual({ data: { viewer: { role: 'OWNER' } } });
+    expect((await events.next()).value).toEqual({
+      data: { viewer: { role: 'OWNER' } },
+      extensions: { cost: { requested: 2, maximum: 10_000 } },
+    });
   });
 
   it("is a browser's session cookie, from our own pages", async () => {
