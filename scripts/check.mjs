@@ -10,6 +10,11 @@ const STEPS = [
   { script: 'schema', args: ['--check'], why: 'schema.graphql is what the resolvers say: npm run schema' },
   { script: 'schema-lint', why: 'schema.graphql, by a linter with the rules of Relay' },
   { script: 'schema-changes', why: 'schema.graphql breaks clients of the last release: only a new version may' },
+  {
+    script: 'codegen',
+    args: ['--check'],
+    why: "the tests' client is what docs/api.md and the schema make: npm run codegen",
+  },
   { script: 'openapi', args: ['--check'], why: 'openapi.json is what the code says: npm run openapi' },
   { script: 'openapi-lint', why: 'openapi.json, by two linters' },
   { script: 'lockfile', why: 'exact versions, no registry addresses' },

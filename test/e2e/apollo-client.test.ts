@@ -1,11 +1,26 @@
-import { ApolloClient, ApolloLink, gql, HttpLink, InMemoryCache, type TypedDocumentNode } from '@apollo/client';
+import { ApolloClient, ApolloLink, HttpLink, InMemoryCache } from '@apollo/client';
 import { GraphQLWsLink } from '@apollo/client/link/subscriptions';
-import { getMainDefinition } from '@apollo/client/utilities';
+import { getMainDefinition, relayStylePagination } from '@apollo/client/utilities';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Kind, OperationTypeNode } from 'graphql';
 import { type Client, createClient } from 'graphql-ws';
 import { WebSocket } from 'ws';
+import { committedSchema, possibleTypesOf } from '../support/cache-types.js';
 import { ADMIN_TOKEN, databaseEnv, type GatewayProcess, startGatewayProcess } from '../support/gateway-process.js';
+import {
+  CreateWebhookDocument,
+  type CreateWebhookMutation,
+  DeleteWebhookDocument,
+  ListWebhooksDocument,
+  type ListWebhooksQuery,
+  PauseWebhookDocument,
+  ReadCallDocument,
+  TestWebhookDocument,
+  UpdateWebhookDocument,
+  WatchCallsDocument,
+  WatchExecutionDocument,
+  WatchStatisticsDocument,
+} from '../support/generated/operations.js';
 import { pollUntil } from '../support/poll-until.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
 
@@ -25,7 +40,10 @@ beforeAll(async () => {
     connectionParams: { authorization },
   });
   client = new ApolloClient({
-    cache: new InMemoryCache({ possibleTypes: { Worker: ['CodeWorker', 'HttpWorker'] } }),
+    cache: new InMemoryCache({
+      possibleTypes: possibleTypesOf(await committedSchema()),
+      typePolicies: { Query: { fields: { webhooks: relayStylePagination(['text']) } } },
+    }),
     link: ApolloLink.split(
       ({ query }) => {
         const definition = getMainDefinition(query);
@@ -44,64 +62,9 @@ afterAll(async () => {
   await database.drop();
 });
 
-const WEBHOOK = gql`
-  fragment WebhookParts on Webhook {
-    id
-    name
-    active
-    version
-    workers {
-      id
-      name
-      kind
-    }
-  }
-`;
-
-interface WebhookParts {
-  readonly id: string;
-  readonly name: string;
-  readonly active: boolean;
-  readonly version: number;
-  readonly workers: readonly { readonly id: string }[];
-}
-
-interface Created {
-  readonly createWebhook: { readonly webhook: WebhookParts & { readonly url: string }; readonly secret: string };
-}
-
-const LIST: TypedDocumentNode<{ webhooks: { nodes: WebhookParts[]; totalCount: number } }> = gql`
-  query List {
-    webhooks(first: 10) {
-      nodes {
-        ...WebhookParts
-      }
-      totalCount
-    }
-  }
-  ${WEBHOOK}
-`;
-
-const CREATE: TypedDocumentNode<Created, { input: object }> = gql`
-  mutation Create($input: CreateWebhookInput!) {
-    createWebhook(input: $input) {
-      webhook {
-        ...WebhookParts
-        url
-      }
-      secret
-      userErrors {
-        field
-        message
-      }
-    }
-  }
-  ${WEBHOOK}
-`;
-
-async function create(name: string): Promise<Created['createWebhook']> {
+async function create(name: string): Promise<CreateWebhookMutation['createWebhook']> {
   const { data } = await client.mutate({
-    mutation: CREATE,
+    mutation: CreateWebhookDocument,
     variables: {
       input: { name, workerIds: ['worker-echo'], authentication: { method: 'SECRET_HEADER' } },
     },
@@ -109,89 +72,94 @@ async function create(name: string): Promise<Created['createWebhook']> {
   return data!.createWebhook;
 }
 
+const idsOf = ({ edges }: ListWebhooksQuery['webhooks']): string[] => edges.map(({ node }) => node.id);
+
 describe('Apollo Client', () => {
-  it('lists what it created', async () => {
-    const { webhook } = await create('listed');
-    const { data } = await client.query({
-      query: LIST,
-      fetchPolicy: 'network-only',
-    });
-    expect(data!.webhooks.nodes.map((node) => node.id)).toContain(webhook.id);
-    expect(data!.webhooks.totalCount).toBeGreaterThanOrEqual(1);
+  it('lists what it created, pages put together', async () => {
+    const ids: string[] = [];
+    for (const name of ['paged 1', 'paged 2', 'paged 3']) ids.unshift((await create(name)).webhook!.id);
+    const list = client.watchQuery({ query: ListWebhooksDocument, variables: { first: 2, text: 'paged' } });
+    const { data } = await list.refetch();
+    expect(idsOf(data!.webhooks)).toEqual(ids.slice(0, 2));
+    expect(data!.webhooks.totalCount).toBe(3);
+    await list.fetchMore({ variables: { after: data!.webhooks.pageInfo.endCursor ?? null } });
+    const { webhooks } = client.readQuery({ query: ListWebhooksDocument, variables: { first: 2, text: 'paged' } })!;
+    expect(idsOf(webhooks)).toEqual(ids);
+    expect(webhooks.pageInfo.hasNextPage).toBe(false);
   });
 
   it('sees a mutation in its normalised cache, without asking again', async () => {
-    const { webhook } = await create('before');
-    await client.query({ query: LIST, fetchPolicy: 'network-only' });
+    const { id, version } = (await create('before')).webhook!;
+    const variables = { first: 25 };
+    await client.query({ query: ListWebhooksDocument, variables, fetchPolicy: 'network-only' });
     await client.mutate({
-      mutation: gql`
-        mutation Rename($input: UpdateWebhookInput!) {
-          updateWebhook(input: $input) {
-            webhook {
-              ...WebhookParts
-            }
-            userErrors {
-              message
-            }
-          }
-        }
-        ${WEBHOOK}
-      `,
-      variables: { input: { id: webhook.id, expectedVersion: webhook.version, name: 'after' } },
+      mutation: UpdateWebhookDocument,
+      variables: { input: { id, expectedVersion: version, name: 'after' } },
     });
-    const cached = client.readQuery({ query: LIST });
-    expect(cached!.webhooks.nodes.find((node) => node.id === webhook.id)).toMatchObject({ name: 'after' });
+    const cached = client.readQuery({ query: ListWebhooksDocument, variables });
+    expect(cached!.webhooks.edges.find(({ node }) => node.id === id)?.node).toMatchObject({
+      name: 'after',
+      version: 2,
+    });
+  });
+
+  it('sees what a subscription told in its normalised cache', async () => {
+    const { id } = (await create('kept')).webhook!;
+    await client.mutate({ mutation: PauseWebhookDocument, variables: { input: { id } } });
+    const tested = await client.mutate({
+      mutation: TestWebhookDocument,
+      variables: { input: { id, payload: { order: 1 } } },
+    });
+    const call = tested.data!.testWebhook.call!;
+    const executionId = call.executions[0]!.id;
+    const query = { query: ReadCallDocument, variables: { id: call.id } };
+    await client.query(query);
+    const cachedStatus = (): string | undefined => client.readQuery(query)!.call?.executions[0]?.status;
+    expect(cachedStatus()).toBe('WAITING');
+
+    const told = Promise.withResolvers<void>();
+    const subscription = client.subscribe({ query: WatchExecutionDocument, variables: { executionId } }).subscribe({
+      next: ({ data }) => {
+        const event = data?.executionEvents;
+        if (event !== undefined && 'status' in event && event.status === 'CANCELED') told.resolve();
+      },
+      error: (error: unknown) => told.reject(error),
+    });
+    // Somebody else, so that no answer of a mutation reaches this cache.
+    await gateway.graphql('mutation ($id: ID!) { cancelExecution(input: { id: $id }) { userErrors { message } } }', {
+      id: executionId,
+    });
+    await told.promise;
+    expect(cachedStatus()).toBe('CANCELED');
+    subscription.unsubscribe();
   });
 
   it('gets what the user can mend as userErrors, and a fault as an error', async () => {
     const refused = await create('').catch((error: unknown) => error);
     expect(refused).toMatchObject({ webhook: null, userErrors: [{ field: ['name'] }] });
     const missing = client.mutate({
-      mutation: gql`
-        mutation Missing {
-          deleteWebhook(input: { id: "wh_00000000000000000000000000" }) {
-            userErrors {
-              message
-            }
-          }
-        }
-      `,
+      mutation: DeleteWebhookDocument,
+      variables: { input: { id: 'wh_00000000000000000000000000' } },
     });
     await expect(missing).rejects.toMatchObject({ errors: [{ extensions: { code: 'NOT_FOUND' } }] });
   });
 
   it('watches calls and statistics over graphql-ws', async () => {
     const { webhook, secret } = await create('watched');
+    const variables = { webhookId: webhook!.id };
     const totals: number[] = [];
     const calls: string[] = [];
     const failed: unknown[] = [];
-    const watch = <Data>(query: TypedDocumentNode<Data>, seen: (data: Data) => void): { unsubscribe(): void } =>
-      client.subscribe({ query, variables: { id: webhook.id } }).subscribe({
-        next: ({ data }) => seen(data as Data),
-        error: (error) => failed.push(error),
-      });
+    const error = (fault: unknown): void => void failed.push(fault);
     const subscriptions = [
-      watch(
-        gql`
-          subscription Statistics($id: ID!) {
-            statisticsUpdated(webhookId: $id) {
-              total
-            }
-          }
-        `,
-        ({ statisticsUpdated }: { statisticsUpdated: { total: number } }) => totals.push(statisticsUpdated.total),
-      ),
-      watch(
-        gql`
-          subscription Calls($id: ID!) {
-            callReceived(webhookId: $id) {
-              id
-              outcome
-            }
-          }
-        `,
-        ({ callReceived }: { callReceived: { id: string } }) => calls.push(callReceived.id),
-      ),
+      client.subscribe({ query: WatchStatisticsDocument, variables }).subscribe({
+        next: ({ data }) => totals.push(data!.statisticsUpdated.total),
+        error,
+      }),
+      client.subscribe({ query: WatchCallsDocument, variables }).subscribe({
+        next: ({ data }) => calls.push(data!.callReceived.id),
+        error,
+      }),
     ];
     await pollUntil('the present state', () => Promise.resolve(totals.length > 0 ? true : undefined));
     expect(totals[0]).toBe(0);
@@ -199,9 +167,9 @@ describe('Apollo Client', () => {
     await pollUntil('a call and its count', async () => {
       if (calls.length > 0 && totals.at(-1)! > 0) return true;
       if (calls.length > 0) return undefined;
-      const response = await fetch(webhook.url, {
+      const response = await fetch(webhook!.url, {
         method: 'POST',
-        headers: { 'content-type': 'application/json', 'x-webhook-secret': secret },
+        headers: { 'content-type': 'application/json', 'x-webhook-secret': secret! },
         body: '{}',
       });
       expect(response.status).toBe(202);
