@@ -34,7 +34,7 @@ export async function createExampleWebhook(
     active: true,
     authentication: { method: 'SECRET_HEADER' },
   });
-  if (created.ok) return commandFor(created.value.webhook, created.value.secret, publicUrl);
+  if (created.ok) return commandFor(created.value.webhook, created.value.secret!, publicUrl);
   parts.log.warn({ errors: created.userErrors }, 'the example webhook was not made');
   return undefined;
 }

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type pg from 'pg';
 import { recordAudit } from '../access/audit.js';
+import { idempotencyKeyFaults } from '../access/creation-key.js';
 import { requirePermission } from '../access/permissions.js';
 import type { Principal } from '../access/principal.js';
 import type { Sql } from '../db/database.js';
@@ -9,7 +10,6 @@ import type { WorkerVersionChoice } from '../executions/retry.js';
 import type { Clock } from '../lib/clock.js';
 import { formatId, newUuidV7, uuidV7Floor, uuidV7Time } from '../lib/ids.js';
 import { type Outcome, refused, succeeded, type UserError } from '../lib/user-error.js';
-import { replayKeyFault } from '../webhooks/replay/replay-call.js';
 import type { BulkFilter, BulkKind } from './bulk-operation.js';
 import { bulkJobSql } from './bulk-job.js';
 
@@ -89,11 +89,9 @@ async function startedBefore(sql: Sql, keyHash: Buffer, inputHash: Buffer): Prom
 
 /** One mistake must not be done to everything that there is. */
 function faultsOf({ filter, idempotencyKey }: StartBulkInput): readonly UserError[] {
-  const keyFault = idempotencyKey === undefined ? undefined : replayKeyFault(idempotencyKey);
   const { webhookId, callId, workerId, from, to } = filter;
   const isNarrow = [webhookId, callId, workerId, from].some((part) => part !== undefined);
-  const faults: UserError[] = [];
-  if (keyFault !== undefined) faults.push({ field: ['idempotencyKey'], ...keyFault });
+  const faults = idempotencyKeyFaults(idempotencyKey);
   if (!isNarrow) {
     const message = 'Say of which webhook, worker or call, or from which time on.';
     faults.push({ field: ['filter'], message, code: 'REQUIRED' });

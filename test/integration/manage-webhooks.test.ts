@@ -84,7 +84,7 @@ describe('creating a webhook', () => {
         {
           id: expect.any(String),
           version: 1,
-          hint: `…${secret.slice(-4)}`,
+          hint: `…${secret!.slice(-4)}`,
           state: 'active',
           createdAt: expect.any(Date),
           expiresAt: null,
@@ -100,6 +100,35 @@ describe('creating a webhook', () => {
     expect(secret).toMatch(/^whsec_/);
     expect(await read(webhook.id)).toEqual(webhook);
     expect(await lastAudit()).toMatchObject({ action: 'webhook.created', user_id: editor.userId });
+  });
+
+  it('makes one for all who come with the same key, and shows its secret to the first', async () => {
+    const input = { ...INPUT, name: 'Once', idempotencyKey: 'the button' };
+    const outcomes = await Promise.all(
+      Array.from({ length: 5 }, async () => valueOf(await createWebhook(fixture, editor, input))),
+    );
+    expect(new Set(outcomes.map(({ webhook }) => webhook.id)).size).toBe(1);
+    expect(outcomes.filter(({ secret }) => secret !== undefined)).toHaveLength(1);
+    expect(await countWebhooks(fixture, editor, { text: 'Once' })).toBe(1);
+
+    const other = await createWebhook(fixture, editor, { ...input, name: 'Once more' });
+    expect(faults(other)).toEqual(['idempotencyKey IDEMPOTENCY_MISMATCH']);
+    expect(faults(await createWebhook(fixture, editor, { ...input, idempotencyKey: '' }))).toEqual([
+      'idempotencyKey INVALID_KEY',
+    ]);
+    const colleague = await fixture.addUser('editor');
+    expect(valueOf(await createWebhook(fixture, colleague, input)).secret).toBeDefined();
+
+    await deleteWebhook(fixture, editor, { id: outcomes[0]!.webhook.id });
+    await expect(createWebhook(fixture, editor, input)).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    await fixture.database.pool.query("update creation_keys set expires_at = now() - interval '1 second'");
+    expect(valueOf(await createWebhook(fixture, editor, input)).secret).toBeDefined();
+  });
+
+  it('keeps a key free for what was refused', async () => {
+    const input = { ...INPUT, idempotencyKey: 'mended' };
+    expect(faults(await createWebhook(fixture, editor, { ...input, name: '' }))).toEqual(['name REQUIRED']);
+    expect(valueOf(await createWebhook(fixture, editor, input)).secret).toBeDefined();
   });
 
   it('names every fault by its field, and stores nothing', async () => {

@@ -77,7 +77,7 @@ async function create(
     authentication,
   });
   if (!created.ok) throw new Error(JSON.stringify(created.userErrors));
-  return { id: created.value.webhook.id, secret: created.value.secret };
+  return { id: created.value.webhook.id, secret: created.value.secret! };
 }
 
 const post = async (id: string, secret: string, header = 'X-Webhook-Secret'): Promise<string> => {

@@ -103,6 +103,13 @@ export class CreateWebhookInput {
 
   @Field(() => WebhookAuthenticationInput, { description: 'How its callers authenticate.' })
   authentication!: WebhookAuthenticationInput;
+
+  @Field(() => String, {
+    nullable: true,
+    description:
+      'Asked again with the same one within 24 hours, nothing new is made and the same webhook is given, without its secret.',
+  })
+  idempotencyKey?: string | null;
 }
 
 @InputType('UpdateWebhookInput', { description: 'What to change of a webhook. What is left out stays as it is.' })

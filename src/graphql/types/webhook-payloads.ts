@@ -10,8 +10,11 @@ export class CreateWebhookPayload implements WithUserErrors {
   @Field(() => WebhookObject, { nullable: true, description: 'The new webhook.' })
   readonly webhook?: WebhookObject;
 
-  @Field(() => String, { nullable: true, description: 'Its secret, shown this once.' })
-  readonly secret?: string;
+  @Field(() => String, {
+    nullable: true,
+    description: 'Its secret, shown this once: not to a repeat with the same key.',
+  })
+  readonly secret?: string | undefined;
 
   @Field(() => String, { nullable: true, description: 'A shell command that calls it, with the secret in it.' })
   readonly curl?: string;

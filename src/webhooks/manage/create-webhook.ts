@@ -1,10 +1,13 @@
+import type { EntityManager } from '@mikro-orm/postgresql';
 import { recordAudit } from '../../access/audit.js';
+import { claimCreationKey, idempotencyKeyFaults } from '../../access/creation-key.js';
 import { requirePermission } from '../../access/permissions.js';
 import type { Principal } from '../../access/principal.js';
 import type { Dispatch, ExecutionMode } from '../../calls/call-modes.js';
 import { callbackUrlFaults, putCallback } from '../../callbacks/callback-settings.js';
+import { AppError } from '../../errors.js';
 import { publish } from '../../events/publish.js';
-import { formatId, newRandomUuid } from '../../lib/ids.js';
+import { formatId, newRandomUuid, parseId } from '../../lib/ids.js';
 import { descriptionFaults, nameFaults } from '../../lib/text-rules.js';
 import { type Outcome, succeeded } from '../../lib/user-error.js';
 import { newSecret } from '../../secrets/secret-rules.js';
@@ -39,6 +42,8 @@ export interface CreateWebhookInput extends IngressRulesInput {
   readonly callbackUrl?: string | null | undefined;
   /** Which of its calls may run when; `null`: they run as they come. */
   readonly flow?: FlowSettings | null | undefined;
+  /** Asked again with the same one within 24 hours, the same webhook is given. */
+  readonly idempotencyKey?: string | null | undefined;
 }
 
 /** What changing a webhook needs. */
@@ -49,8 +54,8 @@ export interface WebhookDeps extends SecretDeps {
 
 export interface CreatedWebhook {
   readonly webhook: WebhookView;
-  /** Shown this once. */
-  readonly secret: string;
+  /** Shown this once: not to a repeat, or a key would be a way to see a secret in use. */
+  readonly secret?: string | undefined;
   /** What its callbacks are signed with, shown this once; only of a webhook with a callback URL. */
   readonly callbackSecret?: string | undefined;
 }
@@ -58,7 +63,7 @@ export interface CreatedWebhook {
 /**
  * Creates a webhook with its first secret; it takes calls from the COMMIT on.
  *
- * @throws AppError UNAUTHENTICATED, FORBIDDEN.
+ * @throws AppError UNAUTHENTICATED, FORBIDDEN, NOT_FOUND when what its key has made is deleted.
  */
 export async function createWebhook(
   deps: WebhookDeps,
@@ -66,7 +71,7 @@ export async function createWebhook(
   input: CreateWebhookInput,
 ): Promise<Outcome<CreatedWebhook>> {
   requirePermission(principal, 'webhooks:write');
-  const { authentication } = input;
+  const { authentication, idempotencyKey } = input;
   return await deps.database.transaction(async (em) => {
     const userErrors = [
       ...nameFaults(['name'], input.name),
@@ -78,10 +83,21 @@ export async function createWebhook(
       ...flowFaults(input.flow),
       ...authenticationFaults(authentication, await providerForUse(em, authentication.provider)),
       ...(await workerFaults(em, input.workerIds)),
+      ...idempotencyKeyFaults(idempotencyKey),
     ];
     if (userErrors.length > 0) return { ok: false, userErrors };
 
     const id = newRandomUuid(); // it stands in the URL, so it must not be guessed
+    if (idempotencyKey !== undefined && idempotencyKey !== null) {
+      const before = await claimCreationKey(em, principal, {
+        key: idempotencyKey,
+        kind: 'webhook',
+        input: { ...input, idempotencyKey: null, authentication: { ...authentication, secret: null } },
+        subjectId: formatId('webhook', id),
+      });
+      if (!before.ok) return before;
+      if (before.value !== undefined) return succeeded({ webhook: await madeBefore(em, before.value) });
+    }
     const now = new Date(deps.clock.nowMs());
     em.persist(
       em.create(WebhookEntity, {
@@ -123,4 +139,11 @@ export async function createWebhook(
     });
     return succeeded({ webhook, secret, callbackSecret });
   });
+}
+
+async function madeBefore(em: EntityManager, webhookId: string): Promise<WebhookView> {
+  const id = parseId('webhook', webhookId)!;
+  const there = await em.execute<unknown[]>('select 1 from webhooks where id = ? and deleted_at is null', [id]);
+  if (there.length === 0) throw new AppError('NOT_FOUND', 'The webhook that was made with this key is deleted.');
+  return await readChangedWebhook(em, id);
 }

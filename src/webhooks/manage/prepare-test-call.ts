@@ -1,4 +1,5 @@
 import { createHmac } from 'node:crypto';
+import { idempotencyKeyFaults } from '../../access/creation-key.js';
 import { requirePermission } from '../../access/permissions.js';
 import type { Principal } from '../../access/principal.js';
 import { AppError } from '../../errors.js';
@@ -65,12 +66,10 @@ export async function prepareTestCall(
   if (headers === undefined) {
     return refused({ field: ['headers'], message: 'Headers are an object of names and texts.', code: 'INVALID' });
   }
+  const keyFaults = idempotencyKeyFaults(idempotencyKey);
+  if (keyFaults.length > 0) return { ok: false, userErrors: keyFaults };
   if (idempotencyKey !== undefined && idempotencyKey !== null) {
-    if (!/^[ -~]{1,255}$/.test(idempotencyKey)) {
-      const message = 'A key is 1 to 255 printable ASCII characters.';
-      return refused({ field: ['idempotencyKey'], message, code: 'INVALID' });
-    }
-    // An sf-string (RFC 8941, 3.3.3): any of these characters can stand in one.
+    // An sf-string (RFC 8941, 3.3.3): any of its characters can stand in one.
     headers['Idempotency-Key'] = `"${idempotencyKey.replaceAll(/["\\]/g, String.raw`\$&`)}"`;
   }
   const versions = await readSecretVersions(em, webhookId);

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type pg from 'pg';
 import { recordAudit } from '../../access/audit.js';
+import { idempotencyKeyFaults } from '../../access/creation-key.js';
 import { requirePermission } from '../../access/permissions.js';
 import type { Principal } from '../../access/principal.js';
 import type { IdempotencyKey } from '../../calls/idempotency.js';
@@ -44,8 +45,8 @@ export async function replayCall(
 ): Promise<Outcome<string>> {
   requirePermission(principal, 'executions:operate');
   const { id, workerVersion, idempotencyKey } = input;
-  const keyFault = idempotencyKey === undefined ? undefined : replayKeyFault(idempotencyKey);
-  if (keyFault !== undefined) return refused({ field: ['idempotencyKey'], ...keyFault });
+  const userErrors = idempotencyKeyFaults(idempotencyKey);
+  if (userErrors.length > 0) return { ok: false, userErrors };
   for (let retry = 0; retry < STALE_RETRIES_MAX; retry += 1) {
     const source = (await readReplaySources(deps.pool, [id])).get(id);
     if (source === undefined) throw new AppError('NOT_FOUND', 'There is no such call.');
@@ -76,12 +77,6 @@ function repeated({ callId, sameBody }: { callId: string; sameBody: boolean }): 
   if (sameBody) return succeeded(callId);
   const message = 'This key was used before for something else.';
   return refused({ field: ['idempotencyKey'], message, code: 'IDEMPOTENCY_MISMATCH' });
-}
-
-/** What is wrong with a key that a mutation was given. */
-export function replayKeyFault(key: string): { readonly message: string; readonly code: string } | undefined {
-  if (/^[!-~](?:[ -~]{0,253}[!-~])?$/.test(key)) return undefined;
-  return { message: 'A key has 1 to 255 printable ASCII characters.', code: 'INVALID_KEY' };
 }
 
 /** A sender's keys have other words in the place of `replay`, so they never meet. */

@@ -228,8 +228,8 @@ describe('testWebhook', () => {
 
   it.each([
     [{ headers: ['a'] }, { field: ['headers'], code: 'INVALID' }],
-    [{ idempotencyKey: '' }, { field: ['idempotencyKey'], code: 'INVALID' }],
-    [{ idempotencyKey: 'a\nb' }, { field: ['idempotencyKey'], code: 'INVALID' }],
+    [{ idempotencyKey: '' }, { field: ['idempotencyKey'], code: 'INVALID_KEY' }],
+    [{ idempotencyKey: 'a\nb' }, { field: ['idempotencyKey'], code: 'INVALID_KEY' }],
     [{ headers: { 'X-Number': 1 } }, { field: ['headers'], code: 'INVALID' }],
     [{ headers: { 'X Y': 'z' } }, { field: ['headers', 'X Y'], code: 'INVALID_HEADER_NAME' }],
     [

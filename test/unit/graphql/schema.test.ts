@@ -83,6 +83,7 @@ describe('the schema', () => {
         'bodyBytesMax',
         'acceptAnyJson',
         'flow',
+        'idempotencyKey',
         'authentication',
       ].toSorted(),
     );
