@@ -42,7 +42,7 @@ beforeAll(async () => {
   client = new ApolloClient({
     cache: new InMemoryCache({
       possibleTypes: possibleTypesOf(await committedSchema()),
-      typePolicies: { Query: { fields: { webhooks: relayStylePagination(['text']) } } },
+      typePolicies: { Query: { fields: { webhooks: relayStylePagination(['text', 'orderBy']) } } },
     }),
     link: ApolloLink.split(
       ({ query }) => {

@@ -429,6 +429,43 @@ describe('listing webhooks', () => {
     expect(await list({ last: 3, before: before.cursors[0] })).toMatchObject({ ids: ids.slice(0, 1), more: '>' });
   });
 
+  it.each(['NAME', 'UPDATED_AT', 'CREATED_AT'] as const)(
+    'orders by %s both ways, and pages in that order',
+    async (field) => {
+      const names = ['alpha', 'Beta', 'beta', 'Gamma', 'delta'].map((name) => `${field} sorted ${name}`);
+      const made: WebhookView[] = [];
+      for (const name of names) made.push(await create({ name }));
+      // Changed in another order than they were made in.
+      for (const i of [2, 0, 4, 1, 3]) await update({ id: made[i]!.id, description: 'changed' });
+      const [, b1, b2] = made.map(({ id }) => id);
+      const betas = [b1!, b2!].toSorted(); // two of a name: behind it the id decides
+      const expected = {
+        NAME: [made[0]!.id, ...betas, made[4]!.id, made[3]!.id],
+        UPDATED_AT: [2, 0, 4, 1, 3].map((i) => made[i]!.id),
+        CREATED_AT: made.map(({ id }) => id),
+      }[field];
+      for (const descending of [false, true]) {
+        const all = descending ? expected.toReversed() : expected;
+        const page = (more: Parameters<typeof listWebhooks>[2]): ReturnType<typeof list> =>
+          list({ text: `${field} sorted`, order: { field, descending }, ...more });
+        expect((await page({})).ids).toEqual(all);
+        const first = await page({ first: 2 });
+        expect(first).toMatchObject({ ids: all.slice(0, 2), more: '>' });
+        expect(await page({ first: 3, after: first.cursors[1] })).toMatchObject({ ids: all.slice(2), more: '<' });
+        const last = await page({ last: 2 });
+        expect(last).toMatchObject({ ids: all.slice(3), more: '<' });
+        expect(await page({ last: 2, before: last.cursors[0] })).toMatchObject({ ids: all.slice(1, 3), more: '<>' });
+      }
+    },
+  );
+
+  it('refuses a cursor of another order', async () => {
+    const { cursors } = await list({ first: 1, order: { field: 'NAME', descending: false } });
+    await expect(list({ after: cursors[0] })).rejects.toMatchObject({ code: 'BAD_USER_INPUT' });
+    const forged = Buffer.from(JSON.stringify(['CREATED_AT', 'x', ids[0]])).toString('base64url');
+    await expect(list({ after: forged })).rejects.toMatchObject({ code: 'BAD_USER_INPUT' });
+  });
+
   it('filters by state, text and worker, and counts', async () => {
     expect((await list({ active: true })).ids).toHaveLength(3);
     expect((await list({ active: false })).ids).toHaveLength(4);

@@ -4,6 +4,7 @@ import { countWebhooks, listWebhooks } from '../../webhooks/manage/list-webhooks
 import { type Connection, ConnectionArgs, pageRequest } from '../connections.js';
 import type { GraphqlContext } from '../context.js';
 import { readId, readWorkerId } from '../public-id.js';
+import { WebhookOrderInput } from '../types/webhook-inputs.js';
 import { WebhookConnection, WebhookObject } from '../types/webhook.js';
 
 @Resolver()
@@ -19,7 +20,7 @@ export class WebhookQueries {
   }
 
   @Authorized<Permission>('webhooks:read')
-  @Query(() => WebhookConnection, { description: 'Webhooks, the newest first.' })
+  @Query(() => WebhookConnection, { description: 'Webhooks, without an order the newest first.' })
   async webhooks(
     @Ctx() { services, principal }: GraphqlContext,
     @Args(() => ConnectionArgs) args: ConnectionArgs,
@@ -29,6 +30,11 @@ export class WebhookQueries {
     text: string | null | undefined,
     @Arg('workerId', () => ID, { nullable: true, description: 'Only those that run this worker.' })
     workerId: string | null | undefined,
+    @Arg('orderBy', () => WebhookOrderInput, {
+      nullable: true,
+      description: 'In which order; a cursor is of one order.',
+    })
+    orderBy: WebhookOrderInput | null | undefined,
   ): Promise<Connection<WebhookObject>> {
     const { limit, fromEnd, after, before } = pageRequest(args);
     const filter = {
@@ -38,6 +44,7 @@ export class WebhookQueries {
     };
     const page = await listWebhooks(services, principal, {
       ...filter,
+      ...(orderBy && { order: { field: orderBy.field, descending: orderBy.direction === 'DESC' } }),
       ...(fromEnd ? { last: limit } : { first: limit }),
       after,
       before,

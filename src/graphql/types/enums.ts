@@ -12,6 +12,7 @@ import type { ModelProvider as ModelProviderName } from '../../models/model.enti
 import type { LimitScope as LimitScopeName } from '../../rate-limits/limit-scope.js';
 import type { SecretStatus as SecretStatusName } from '../../webhooks/diagnose/diagnosis.js';
 import type { DocumentLimitName } from '../limits/document-limits.js';
+import type { WebhookOrderField as WebhookOrderFieldName } from '../../webhooks/manage/list-webhooks.js';
 import type { AuthenticationMethod as AuthenticationMethodName } from '../../webhooks/webhook.entity.js';
 import type { AgentToolDefinition } from '../../workers/agent/agent-definition.js';
 import type { WorkerKind as WorkerKindName } from '../../workers/worker.entities.js';
@@ -198,4 +199,15 @@ export const DocumentLimit = enumOf<DocumentLimitName>('DocumentLimit', 'What is
   ALIASES: 'Aliases.',
   DIRECTIVES: 'Directives.',
   ROOT_FIELDS: 'Fields of Query, Mutation or Subscription in one operation.',
+});
+
+export const WebhookOrderField = enumOf<WebhookOrderFieldName>('WebhookOrderField', 'By what webhooks are ordered.', {
+  CREATED_AT: 'When they were made.',
+  UPDATED_AT: 'When they were last changed.',
+  NAME: 'Their names, whatever the case.',
+});
+
+export const OrderDirection = enumOf<'ASC' | 'DESC'>('OrderDirection', 'Which way a list is ordered.', {
+  ASC: 'The least first: A before Z, the oldest before the newest.',
+  DESC: 'The greatest first.',
 });

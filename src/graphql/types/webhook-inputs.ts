@@ -1,8 +1,9 @@
 import { Field, ID, InputType, Int } from 'type-graphql';
 import type { Dispatch as DispatchName, ExecutionMode as ExecutionModeName } from '../../calls/call-modes.js';
+import type { WebhookOrderField as WebhookOrderFieldName } from '../../webhooks/manage/list-webhooks.js';
 import type { AuthenticationMethod as AuthenticationMethodName } from '../../webhooks/webhook.entity.js';
 import { Duration, Json } from '../scalars.js';
-import { AuthenticationMethod, Dispatch, ExecutionMode } from './enums.js';
+import { AuthenticationMethod, Dispatch, ExecutionMode, OrderDirection, WebhookOrderField } from './enums.js';
 import { ClientCertificateRuleInput, RULE_FIELDS } from './ingress-rules.js';
 import { WebhookFlowInput } from './webhook-flow.js';
 
@@ -110,6 +111,15 @@ export class CreateWebhookInput {
       'Asked again with the same one within 24 hours, nothing new is made and the same webhook is given, without its secret.',
   })
   idempotencyKey?: string | null;
+}
+
+@InputType('WebhookOrderInput', { description: 'How a list of webhooks is ordered.' })
+export class WebhookOrderInput {
+  @Field(() => WebhookOrderField, { description: 'By what.' })
+  field!: WebhookOrderFieldName;
+
+  @Field(() => OrderDirection, { description: 'Which way.' })
+  direction!: 'ASC' | 'DESC';
 }
 
 @InputType('UpdateWebhookInput', { description: 'What to change of a webhook. What is left out stays as it is.' })
