@@ -460,8 +460,10 @@ describe('listing webhooks', () => {
   );
 
   it('refuses a cursor of another order', async () => {
-    const { cursors } = await list({ first: 1, order: { field: 'NAME', descending: false } });
-    await expect(list({ after: cursors[0] })).rejects.toMatchObject({ code: 'BAD_USER_INPUT' });
+    for (const field of ['NAME', 'UPDATED_AT'] as const) {
+      const { cursors } = await list({ first: 1, order: { field, descending: false } });
+      await expect(list({ after: cursors[0] })).rejects.toMatchObject({ code: 'BAD_USER_INPUT' });
+    }
     const forged = Buffer.from(JSON.stringify(['CREATED_AT', 'x', ids[0]])).toString('base64url');
     await expect(list({ after: forged })).rejects.toMatchObject({ code: 'BAD_USER_INPUT' });
   });
