@@ -11,6 +11,7 @@ import { Migration0010Connections } from './0010-connections.js';
 import { Migration0012Access } from './0012-access.js';
 import { Migration0013Bulk } from './0013-bulk.js';
 import { Migration0034CreationKeys } from './0034-creation-keys.js';
+import { Migration0038PostponedTime } from './0038-postponed-time.js';
 
 /** Every migration, in the order of running. A new one is a new file and a new line here. */
 export const MIGRATIONS = [
@@ -27,4 +28,5 @@ export const MIGRATIONS = [
   { name: '0012-access', class: Migration0012Access },
   { name: '0013-bulk', class: Migration0013Bulk },
   { name: '0034-creation-keys', class: Migration0034CreationKeys },
+  { name: '0038-postponed-time', class: Migration0038PostponedTime },
 ];

@@ -94,6 +94,7 @@ const SETTINGS = z.object({
   IDEMPOTENCY_WINDOW_MS: wholeNumber(1_000, 604_800_000).default(86_400_000),
   SHUTDOWN_TIMEOUT_MS: wholeNumber(0, 600_000).default(30_000),
   RUNNER_CONCURRENCY: wholeNumber(1, 1_000).default(30),
+  MODEL_WAIT_MS_MAX: wholeNumber(0, 2_592_000_000).default(86_400_000),
   OPENAI_API_KEY: z.string().min(1).optional(),
   OPENAI_BASE_URL: z.url({ protocol: /^https?$/ }).optional(),
   OPENAI_MODEL: z.string().min(1).default('gpt-5-mini'),
@@ -212,6 +213,8 @@ export interface Config {
   readonly shutdownTimeoutMs: number;
   /** Executions at once in this process. */
   readonly runnerConcurrency: number;
+  /** For how long an execution may be put off in all for want of room at its models, in milliseconds. */
+  readonly modelWaitMsMax: number;
   /** Models that the environment names, each with what is known of it. */
   readonly models: readonly ModelSettings[];
   /** Calls a minute; 0 is no limit. */
@@ -274,6 +277,7 @@ export function readConfig(environment: NodeJS.ProcessEnv, workingDir: string = 
     idempotencyWindowMs: settings.IDEMPOTENCY_WINDOW_MS,
     shutdownTimeoutMs: settings.SHUTDOWN_TIMEOUT_MS,
     runnerConcurrency: settings.RUNNER_CONCURRENCY,
+    modelWaitMsMax: settings.MODEL_WAIT_MS_MAX,
     models: modelsOf(settings),
     rateLimits: {
       globalPerMinute: settings.RATE_LIMIT_GLOBAL_PER_MINUTE,

@@ -28,6 +28,7 @@ export async function buildRunner(stack: AsyncDisposableStack, parts: Parts): Pr
         leases,
         cancellations,
         admitRun: (execution) => spendCaps.admitRun(execution),
+        modelWaitMsMax: config.modelWaitMsMax,
         answerWaitMs: (callId) => answerWaitMs(database.pool, callId, config),
         log,
       }),

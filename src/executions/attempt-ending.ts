@@ -67,11 +67,21 @@ export function endingInTime(ending: PutOff, { message }: Error, answerInMs: num
   return { status: 'FAILED', error: errorJson({ ...error, retryAfterMs: Math.max(1, delayMs) }) };
 }
 
-/** The worker has to wait: the attempt does not count, and goes on where its steps end. */
-export function postponed({ delayMs, reason }: Postponed): Ending {
+/**
+ * The worker has to wait: the attempt does not count, and goes on where its steps end. What waits for want of room, and
+ * has done so for as long as it may, tries once more then and fails with the reason's own code.
+ *
+ * @param leftMs for how long it may still be put off in all, in milliseconds.
+ */
+export function postponed({ delayMs, reason, code }: Postponed, leftMs = Infinity): Ending {
   const message = reason.slice(0, MESSAGE_CHARACTERS_MAX);
+  if (code !== undefined && leftMs <= 0) {
+    const inVain = `It has waited as long as it may. ${message}`;
+    return { status: 'FAILED', error: errorJson(shown(new AppError(code, inVain, { retryable: true }))) };
+  }
   const error = errorJson({ code: 'POSTPONED', message, retryable: true });
-  return { status: 'POSTPONED', error, delayMs: Math.max(0, delayMs) };
+  const waitMs = code === undefined ? delayMs : Math.min(delayMs, Math.ceil(leftMs));
+  return { status: 'POSTPONED', error, delayMs: Math.max(0, waitMs) };
 }
 
 /** What was thrown as callers see it. */

@@ -22,8 +22,12 @@ export interface ExecuteOptions {
   readonly admitRun?: (execution: Pick<Lease, 'executionId' | 'webhookId'>) => Promise<void>;
   /** For how long a call's caller still waits for the answer, in milliseconds; `null`: nobody does. */
   readonly answerWaitMs?: (callId: string) => Promise<number | null>;
+  /** For how long an execution may be put off in all for want of room at its models, in milliseconds; a day by default. */
+  readonly modelWaitMsMax?: number;
   readonly log: Logger;
 }
+
+const MODEL_WAIT_MS_MAX = 86_400_000;
 
 /** A worker that can't be looked up now (the database is away) is tried again after this long; no attempt is spent. */
 const LOOK_UP_AGAIN_MS = 5_000;
@@ -45,13 +49,15 @@ export function createExecuteHandler(options: ExecuteOptions): JobHandler {
   const running = new Set<string>();
 
   const runOne = async (executionId: string, context: JobContext): Promise<void> => {
-    const taken = await leases.take({ executionId, runnerId: context.runnerId }, context.signal);
-    if (taken.type === 'done') return;
-    if (taken.type === 'busy') throw new TryLater('Another runner has it.');
-    const { lease } = taken;
-    const ending = await cancellations.during(executionId, context.signal, (signal) =>
-      runAttempt(options, lease, signal),
-    );
+    // Cancellations are heard before the lease is there: between its commit and its arrival one may already be asked for.
+    const attempt = await cancellations.during(executionId, context.signal, async (signal) => {
+      const taken = await leases.take({ executionId, runnerId: context.runnerId }, context.signal);
+      if (taken.type !== 'leased') return taken.type;
+      return { lease: taken.lease, ending: await runAttempt(options, taken.lease, signal) };
+    });
+    if (attempt === 'done') return;
+    if (attempt === 'busy') throw new TryLater('Another runner has it.');
+    const { lease, ending } = attempt;
     if (ending === 'dropped') throw new TryLater('The lease was lost.');
     const result = await leases.finish({ lease, ending }, context.signal).catch((error: unknown) => {
       if (!isDataFault(error)) throw error;
@@ -99,7 +105,9 @@ async function runAttempt(options: ExecuteOptions, lease: Lease, signal: AbortSi
     if (error instanceof RunnerLost || error instanceof LeaseLost) return 'dropped';
     if (error instanceof RunnerStopping) return { status: 'QUEUED', delayMs: 0 };
     const ending =
-      error instanceof Postponed ? postponed(error) : failedAttempt(error, lease.attempt, worker.attemptsMax);
+      error instanceof Postponed
+        ? postponed(error, (options.modelWaitMsMax ?? MODEL_WAIT_MS_MAX) - lease.postponedMs)
+        : failedAttempt(error, lease.attempt, worker.attemptsMax);
     if (!isModelFull(ending, error)) return ending;
     // Unknown counts as waiting for nobody: the execution goes on, and its caller is told so.
     return endingInTime(ending, error as Error, (await options.answerWaitMs?.(lease.callId).catch(() => null)) ?? null);

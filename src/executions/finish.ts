@@ -46,6 +46,12 @@ const FREED = 'array(select distinct webhook_id from left_flow) as freed,';
 
 const TERMINAL = TERMINAL_STATUSES.map((status) => `'${status}'`).join(', ');
 
+/** What a worker reports on top of what there is; the most that the column holds when it reports nonsense. */
+function addedTokensSql(column: string): string {
+  return `case when i.${column} is null then e.${column}
+        else least(2147483647, coalesce(e.${column}, 0)::bigint + i.${column}) end`;
+}
+
 /**
  * Ends a batch of attempts: one statement, one round trip, one commit for states, events, jobs, calls, statistics,
  * callbacks and the notification.
@@ -58,7 +64,7 @@ const TERMINAL = TERMINAL_STATUSES.map((status) => `'${status}'`).join(', ');
  * - What became terminal is summed up for each call before `calls` is touched, for several executions of one call can
  *   be in one batch. Whether one of them failed is counted in the call's row: a statement that waits for the row gets
  *   the newest count, while the sibling executions it could look at are those of its older snapshot.
- * - Tokens that a worker reports are counted here unless the model desk has counted the execution's steps already.
+ * - Tokens that a worker reports are those that the model desk does not know of: they are added to what it has counted.
  * - Tokens of a call that goes on are counted beside the outcomes, under no duration, with no call.
  *
  * Rows are taken in the order of their ids: `executions`, then `calls`, then `call_statistics`.
@@ -86,13 +92,13 @@ const finishSql = (fence: string, flow: boolean): string => `
       result = case when i.status = 'SUCCEEDED' then i.payload end,
       error = case when i.status <> 'SUCCEEDED' then i.payload end,
       finished_at = case when i.status in (${TERMINAL}) then now() end,
-      prompt_tokens = greatest(e.prompt_tokens, i.prompt_tokens),
-      completion_tokens = greatest(e.completion_tokens, i.completion_tokens), last_event_seq = e.last_event_seq + 1
+      prompt_tokens = ${addedTokensSql('prompt_tokens')}, completion_tokens = ${addedTokensSql('completion_tokens')},
+      postponed_ms = case when i.status = 'POSTPONED' then coalesce(e.postponed_ms, 0) + i.delay_ms else e.postponed_ms end,
+      last_event_seq = e.last_event_seq + 1
     from input i
     where e.id = any($2::uuid[]) and e.id = i.id and ${fence}
     returning e.id, e.call_id, e.webhook_id, e.position, e.status, e.attempt, e.last_event_seq as seq,
-      case when e.last_step_id is null then i.prompt_tokens end as prompt_tokens,
-      case when e.last_step_id is null then i.completion_tokens end as completion_tokens, i.delay_ms, i.first_id, i.last_id
+      i.prompt_tokens, i.completion_tokens, i.delay_ms, i.first_id, i.last_id
   ),
   follower_ids as (
     select f.id from finished d cross join lateral (

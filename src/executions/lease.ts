@@ -22,6 +22,8 @@ export interface Lease {
   readonly seq: number;
   /** Somebody wants it to end: it is not run. */
   readonly cancelRequested: boolean;
+  /** For how long it has been postponed in all, in milliseconds. */
+  readonly postponedMs: number;
   /** The POST body. */
   readonly input: JsonText;
 }
@@ -65,7 +67,7 @@ const LEASE = `
       or (e.status = 'RUNNING'
         and (e.leased_by = r.runner or not exists (select from runners l where l.id = e.leased_by))))
     returning e.id, e.call_id, e.webhook_id, e.worker_id, e.worker_version, e.attempt, e.last_event_seq as seq,
-      e.cancel_requested_at is not null as cancel_requested
+      e.cancel_requested_at is not null as cancel_requested, coalesce(e.postponed_ms, 0)::float8 as postponed_ms
   ),
   events as (
     insert into execution_events (execution_id, seq, at, kind, data)
@@ -75,7 +77,8 @@ const LEASE = `
     ${notifySql(`(select ${executionChangedSql('id', 'call_id', 'webhook_id', 'seq')} as event from leased) changed`)}
   )
   select l.id, l.call_id as "callId", l.webhook_id as "webhookId", l.worker_id as "workerId",
-    l.worker_version as "workerVersion", l.attempt, l.seq, l.cancel_requested as "cancelRequested", c.dispatch, c.flow is not null as flow, convert_from(c.request_body, 'UTF8') as input,
+    l.worker_version as "workerVersion", l.attempt, l.seq, l.cancel_requested as "cancelRequested",
+    l.postponed_ms as "postponedMs", c.dispatch, c.flow is not null as flow, convert_from(c.request_body, 'UTF8') as input,
     (select payloads from notified), (select set_config('synchronous_commit', 'off', true))
   from leased l join calls c on c.id = l.call_id`;
 
@@ -89,6 +92,7 @@ interface LeasedRow {
   readonly seq: number;
   readonly dispatch: Dispatch;
   readonly cancelRequested: boolean;
+  readonly postponedMs: number;
   readonly flow: boolean;
   readonly input: string;
 }

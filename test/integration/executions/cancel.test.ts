@@ -4,6 +4,7 @@ import { cancelExecution } from '../../../src/executions/cancel.js';
 import { Cancellations } from '../../../src/executions/cancellations.js';
 import { finishExecutions } from '../../../src/executions/finish.js';
 import { takeLeases } from '../../../src/executions/lease.js';
+import { topics } from '../../../src/events/event.js';
 import { EventHub } from '../../../src/events/event-hub.js';
 import { newRandomUuid, newUuidV7 } from '../../../src/lib/ids.js';
 import { asJsonText, toJsonText } from '../../../src/lib/json-text.js';
@@ -151,6 +152,33 @@ describe('canceling an execution that runs', () => {
     expect(await endsOf(executionIds[0]!)).toBe(1);
     expect(await callOf(callId)).toMatchObject({ outcome: 'FAILED', pending: 0 });
     await runner.stop(0);
+  });
+
+  it('ends it at once, too, when that is asked for before its runner has heard that it has the lease', async () => {
+    const { callId, executionIds } = await fixture.store(['worker-a']);
+    const id = executionIds[0]!;
+    let ran = false;
+    fixture.changeWorker('worker-a', () => {
+      ran = true;
+      return Promise.resolve({ result: asJsonText('1') });
+    });
+    const heard = signal();
+    const stop = fixture.hub.listen([topics.cancellations], () => heard.give());
+    const take = fixture.leases.take.bind(fixture.leases);
+    fixture.leases.take = async (request, runnerSignal) => {
+      const taken = await take(request, runnerSignal);
+      await cancel(id);
+      await heard.given; // the event has come, and comes only once
+      return taken;
+    };
+    const runner = await fixture.startRunner();
+    const [execution] = await fixture.end(callId);
+    fixture.leases.take = take;
+    stop();
+    await runner.stop(0);
+    expect(execution).toMatchObject({ status: 'CANCELED', attempt: 1, error: { code: 'CANCELED' } });
+    expect(ran).toBe(false);
+    fixture.changeWorker('worker-a', () => Promise.resolve({ result: asJsonText('1') }));
   });
 
   it('is noticed at the next heartbeat when the event was lost', async () => {

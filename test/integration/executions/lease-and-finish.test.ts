@@ -6,6 +6,7 @@ import { type Ending, finishExecutions } from '../../../src/executions/finish.js
 import { type Lease, type LeaseResult, takeLeases } from '../../../src/executions/lease.js';
 import { newRandomUuid, newUuidV7 } from '../../../src/lib/ids.js';
 import { asJsonText, toJsonText } from '../../../src/lib/json-text.js';
+import { settleStep } from '../../../src/models/settle-step.js';
 import { type ExecutionFixture, openExecutionFixture, signal } from '../../support/execution-fixture.js';
 
 const SUCCEEDED: Ending = { status: 'SUCCEEDED', result: asJsonText('1') };
@@ -59,6 +60,41 @@ describe('leases and their ends', () => {
     );
     return rows[0]!.jobs;
   };
+
+  it("adds what a worker reports of its own to what the model desk has counted, the webhook's numbers too", async () => {
+    const runner = await addRunner();
+    const ids = (await fixture.store(['worker-a', 'worker-a', 'worker-a'])).executionIds;
+    const counted = async (): Promise<unknown> => {
+      const { rows } = await fixture.pool.query(
+        `select coalesce(sum(prompt_tokens), 0)::integer as prompt, coalesce(sum(completion_tokens), 0)::integer as completion
+         from call_statistics where webhook_id = $1`,
+        [fixture.webhookId],
+      );
+      return rows[0];
+    };
+    expect(await counted()).toEqual({ prompt: 0, completion: 0 });
+    const [desk, both, most] = await Promise.all(ids.map((id) => lease(runner, id)));
+    const step = { webhookId: fixture.webhookId, modelId: newUuidV7(), cachedTokens: 0, costNanos: 1n };
+    for (const { executionId } of [desk!, both!]) {
+      const tokens = { promptTokens: 100, completionTokens: 10 };
+      await settleStep(fixture.pool, 0, { ...step, ...tokens, stepId: newUuidV7(), executionId });
+    }
+    await finish(
+      [desk!, SUCCEEDED],
+      [both!, { ...SUCCEEDED, promptTokens: 500, completionTokens: 50 }],
+      [most!, { ...SUCCEEDED, promptTokens: 7 }],
+    );
+    const { rows } = await fixture.pool.query(
+      'select prompt_tokens as prompt, completion_tokens as completion from executions where id = any($1::uuid[]) order by array_position($1::uuid[], id)',
+      [ids],
+    );
+    expect(rows).toEqual([
+      { prompt: 100, completion: 10 },
+      { prompt: 600, completion: 60 },
+      { prompt: 7, completion: null },
+    ]);
+    expect(await counted()).toEqual({ prompt: 707, completion: 70 });
+  });
 
   it('gives an execution to one of two runners', async () => {
     const [first, second] = [await addRunner(), await addRunner()];

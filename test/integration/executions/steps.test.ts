@@ -205,6 +205,25 @@ describe('a worker that is postponed', () => {
     ]);
   });
 
+  it.each([
+    { code: 'MODEL_RATE_LIMITED' as const, ending: { status: 'FAILED', error: { code: 'MODEL_RATE_LIMITED' } } },
+    { code: undefined, ending: { status: 'SUCCEEDED', error: null } },
+  ])('is put off for a day at most for want of room, and tries once more then ($code)', async ({ code, ending }) => {
+    let runs = 0;
+    const { callId, executionId } = await store(async () => {
+      runs += 1;
+      const waited = 'update executions set postponed_ms = 86399990 where id = $1';
+      if (runs === 1) await fixture.pool.query(waited, [executionId]);
+      if (runs === 4) return runs;
+      throw new Postponed(runs === 2 && code !== undefined ? 3_600_000 : 0, 'The model has no room.', code);
+    });
+    const [execution] = await fixture.end(callId);
+    expect(execution).toMatchObject(ending);
+    expect(runs).toBe(code === undefined ? 4 : 3);
+    const { rows } = await fixture.pool.query('select postponed_ms from executions where id = $1', [executionId]);
+    expect(rows).toEqual([{ postponed_ms: code === undefined ? '86399990' : '86400000' }]);
+  });
+
   it('says why it waits', async () => {
     const { executionId } = await store(() => Promise.reject(new Postponed(3_600_000, 'The model has no room.')));
     expect(await reaches(executionId, 'WAITING')).toMatchObject({
