@@ -5,7 +5,7 @@ import type { Principal } from '../access/principal.js';
 import { missingConnections } from '../connections/connection-uses.js';
 import type { Database } from '../db/database.js';
 import { publish } from '../events/publish.js';
-import { formatId, newWorkerId } from '../lib/ids.js';
+import { newWorkerId } from '../lib/ids.js';
 import { type Outcome, refused, succeeded, type UserError } from '../lib/user-error.js';
 import type { Keyring } from '../secrets/seal.js';
 import { lockWorker, readManagedWorker, wrongKind } from './change-worker.js';
@@ -14,6 +14,7 @@ import { type HttpWorkerFields, type HttpWorkerInput, parseHttpWorkerInput } fro
 import { splitUrlTemplate } from './http/http-url.js';
 import type { WorkerView } from './read-workers.js';
 import { type Worker, WorkerEntity, type WorkerVersion, WorkerVersionEntity } from './worker.entities.js';
+import { lockWorkerUses, workerInUseFaults } from './worker-uses.js';
 
 export interface ManageWorkersDeps {
   readonly database: Database;
@@ -132,7 +133,7 @@ export async function updateHttpWorker(
 }
 
 /**
- * Deletes a worker that no webhook uses. Executions that were accepted before still run; its history stays.
+ * Deletes a worker that no webhook and no agent uses. Executions that were accepted before still run; its history stays.
  *
  * @throws AppError NOT_FOUND, CONFLICT.
  */
@@ -146,15 +147,9 @@ export async function deleteWorker(
   return await deps.database.transaction(async (em): Promise<Outcome<{ readonly id: string }>> => {
     const worker = await lockWorker(em, id, input.expectedVersion);
     if (worker.kind === 'CODE') return wrongKind(worker.kind, 'HTTP');
-    const users = await em.execute<{ id: string; name: string }[]>(USED_BY, [id]);
-    if (users.length > 0) {
-      const names = users.map((webhook) => `${webhook.name} (${formatId('webhook', webhook.id)})`).join(', ');
-      return refused({
-        field: ['id'],
-        message: `These webhooks use this worker: ${names}.`,
-        code: 'WORKER_IN_USE',
-      });
-    }
+    await lockWorkerUses(em);
+    const faults = await workerInUseFaults(em, id);
+    if (faults.length > 0) return refused(...faults);
     em.assign(worker, { deletedAt: new Date() });
     await em.flush();
     await publish(em, [{ kind: 'worker-changed', workerId: id }]);
@@ -166,10 +161,6 @@ export async function deleteWorker(
     return succeeded({ id });
   });
 }
-
-const USED_BY = `
-  select distinct w.id, w.name from webhook_workers u join webhooks w on w.id = u.webhook_id
-  where u.worker_id = ? and w.deleted_at is null order by w.name, w.id limit 100`;
 
 function merged(
   worker: Worker,

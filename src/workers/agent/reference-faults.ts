@@ -2,9 +2,13 @@ import type { EntityManager } from '@mikro-orm/postgresql';
 import { missingConnections } from '../../connections/connection-uses.js';
 import { parseId } from '../../lib/ids.js';
 import type { UserError } from '../../lib/user-error.js';
+import { lockWorkerUses } from '../worker-uses.js';
 import type { AgentDefinition } from './agent-definition.js';
 
-/** Finds what a definition names and what does not exist, and workers that would call one another in a circle. */
+/**
+ * Finds what a definition names and what does not exist, and workers that would call one another in a circle. What it
+ * finds in order stays so until the transaction ends.
+ */
 export async function referenceFaults(
   em: EntityManager,
   mcpServers: ReadonlySet<string>,
@@ -16,6 +20,7 @@ export async function referenceFaults(
     faults.push(notFound(['modelId'], 'model'));
   }
   const missing = await missingConnections(em, connectionIdsOf(tools));
+  if (tools.some(({ kind }) => kind === 'WORKER')) await lockWorkerUses(em);
   for (const [i, tool] of tools.entries()) {
     const at = (name: string): string[] => ['tools', String(i), name];
     if (tool.kind === 'MCP' && tool.server !== undefined && !mcpServers.has(tool.server)) {

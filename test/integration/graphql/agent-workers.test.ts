@@ -246,6 +246,51 @@ describe('updateAgentWorker', () => {
   });
 });
 
+describe('a worker that an agent has as a tool', () => {
+  const DELETE = `mutation ($input: DeleteWorkerInput!) { deleteWorker(input: $input) {
+    deletedWorkerId userErrors { field code message } } }`;
+  const remove = async (id: string) => (await run(DELETE, { input: { id } })).data.deleteWorker;
+
+  it('is not deleted, and who uses it is said, until none does', async () => {
+    const tool = await create();
+    const user = await create({ name: 'The user', tools: [{ name: 'a', worker: { workerId: tool } }] });
+    expect(await remove(tool)).toEqual({
+      deletedWorkerId: null,
+      userErrors: [
+        {
+          field: ['id'],
+          code: 'WORKER_IN_USE',
+          message: `These agents use this worker as a tool: The user (${user}).`,
+        },
+      ],
+    });
+    await run(UPDATE, { input: { id: user, tools: [] } }); // its old version still names it
+    expect(await remove(tool)).toEqual({ deletedWorkerId: tool, userErrors: [] });
+    const other = await create();
+    const gone = await create({ tools: [{ name: 'a', worker: { workerId: other } }] });
+    await remove(gone);
+    expect(await remove(other)).toEqual({ deletedWorkerId: other, userErrors: [] });
+  });
+
+  it('does not become one while it is deleted, nor do two agents become each other’s', async () => {
+    for (let n = 0; n < 10; n += 1) {
+      const [tool, user] = [await create(), await create()];
+      const tools = (workerId: string) => [{ name: 'a', worker: { workerId } }];
+      const [removed, given] = await Promise.all([
+        remove(tool),
+        run(UPDATE, { input: { id: user, tools: tools(tool) } }),
+      ]);
+      expect(removed.userErrors.length + given.data.updateAgentWorker.userErrors.length).toBe(1);
+      const [first, second] = [await create(), await create()];
+      const both = await Promise.all([
+        run(UPDATE, { input: { id: first, tools: tools(second) } }),
+        run(UPDATE, { input: { id: second, tools: tools(first) } }),
+      ]);
+      expect(both.flatMap(({ data }) => data.updateAgentWorker.userErrors)).toMatchObject([{ code: 'CYCLE' }]);
+    }
+  });
+});
+
 it('is for those who may write workers', async () => {
   const { codes } = await run(CREATE, { input: { name: 'x', instructions: 'y' } }, viewer);
   expect(codes).toEqual(['FORBIDDEN']);

@@ -1,0 +1,48 @@
+import type { EntityManager } from '@mikro-orm/postgresql';
+import { formatId } from '../lib/ids.js';
+import type { UserError } from '../lib/user-error.js';
+
+/** The advisory lock of whoever changes which workers use which ("work" and "uses" as two 32-bit numbers). */
+const USES_LOCK = [0x776f_726b, 0x7573_6573] as const;
+
+/**
+ * Keeps which workers use which as they are until the transaction ends: no worker becomes another one's tool while that
+ * one is deleted, and two agents do not become each other's at the same time. To be taken after the rows of workers,
+ * never before.
+ */
+export async function lockWorkerUses(em: EntityManager): Promise<void> {
+  await em.execute('select pg_advisory_xact_lock(?, ?)', [...USES_LOCK]);
+}
+
+const WEBHOOKS = `
+  select distinct w.id, w.name from webhook_workers u join webhooks w on w.id = u.webhook_id
+  where u.worker_id = ? and w.deleted_at is null order by w.name, w.id limit 100`;
+
+/** Agents that have a worker as a tool in their current version; old versions only finish what has begun. */
+const AGENTS = `
+  select w.id, w.name from workers w
+  join worker_versions v on v.worker_id = w.id and v.version = w.current_version
+  where w.kind = 'AGENT' and w.deleted_at is null and w.id <> ?
+    and v.definition -> 'tools' @> jsonb_build_array(jsonb_build_object('kind', 'WORKER', 'workerId', ?::text))
+  order by w.name, w.id limit 100`;
+
+interface User {
+  readonly id: string;
+  readonly name: string;
+}
+
+/** Says who uses a worker, and why it can't be deleted; under {@link lockWorkerUses}. */
+export async function workerInUseFaults(em: EntityManager, workerId: string): Promise<readonly UserError[]> {
+  const webhooks = await em.execute<User[]>(WEBHOOKS, [workerId]);
+  const agents = await em.execute<User[]>(AGENTS, [workerId, workerId]);
+  const faults: UserError[] = [];
+  if (webhooks.length > 0) {
+    const names = webhooks.map(({ id, name }) => `${name} (${formatId('webhook', id)})`).join(', ');
+    faults.push({ field: ['id'], message: `These webhooks use this worker: ${names}.`, code: 'WORKER_IN_USE' });
+  }
+  if (agents.length > 0) {
+    const names = agents.map(({ id, name }) => `${name} (${id})`).join(', ');
+    faults.push({ field: ['id'], message: `These agents use this worker as a tool: ${names}.`, code: 'WORKER_IN_USE' });
+  }
+  return faults;
+}
