@@ -22,7 +22,7 @@ export interface LimitedModelDeskOptions {
   readonly leases: StepLeases;
   readonly limits: MinuteLimits;
   readonly sql: Sql;
-  readonly outbound: Pick<OutboundClient, 'fetch' | 'fetchWith'>;
+  readonly outbound: Pick<OutboundClient, 'fetchWith'>;
   /** Says what in a tool's input does not fit its schema; `undefined` when all does. */
   readonly toolInputFault: (schema: JsonSchema, input: unknown) => string | undefined;
   /** This process's shard of the statistics' counters. */

@@ -14,7 +14,7 @@ import { readCallableModel } from './model-cache.js';
 export interface TestModelDeps {
   readonly database: Database;
   readonly keyring: Keyring;
-  readonly outbound: Pick<OutboundClient, 'fetch' | 'fetchWith'>;
+  readonly outbound: Pick<OutboundClient, 'fetchWith'>;
   readonly clock: Clock;
 }
 

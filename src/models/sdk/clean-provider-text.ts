@@ -1,5 +1,8 @@
 const TEXT_CHARACTERS_MAX = 300;
 
+/** Keys are looked for in this much, so that one is whole that begins in what is shown. */
+const READ_CHARACTERS_MAX = 10_000;
+
 /** What looks like a credential: the providers' prefixes, and long words of letters and digits behind "Bearer". */
 const CREDENTIALS = /\b(?:sk|pk|rk|xai|gsk|key|AIza|ya29)[-_.][\w.*-]{4,}|\bAIza[\w-]{8,}|Bearer\s+\S+/gi;
 
@@ -13,9 +16,11 @@ const ECHO_CHARACTERS = 16;
  * @param sent anything that JSON can print.
  */
 export function cleaned(text: string, apiKey: string | undefined, sent: unknown): string {
-  const short = text.slice(0, TEXT_CHARACTERS_MAX).replace(/\s+/g, ' ').trim();
-  const withoutKey = apiKey === undefined || apiKey === '' ? short : short.replaceAll(apiKey, '[key]');
-  return withoutEchoes(withoutKey.replace(CREDENTIALS, '[key]'), textsIn(sent));
+  // Cut last: half a key would not be known for one.
+  const long = text.slice(0, READ_CHARACTERS_MAX).replace(/\s+/g, ' ').trim();
+  const withoutKey = apiKey === undefined || apiKey === '' ? long : long.replaceAll(apiKey, '[key]');
+  const short = withoutKey.replace(CREDENTIALS, '[key]').slice(0, TEXT_CHARACTERS_MAX);
+  return withoutEchoes(short, textsIn(sent));
 }
 
 function withoutEchoes(text: string, sent: string): string {

@@ -119,12 +119,21 @@ async function collect(
     toolCalls,
     finishReason: finishReasonOf(end, toolCalls),
     tokens: {
-      prompt: end?.usage.inputTokens,
-      completion: end?.usage.outputTokens,
-      cached: end?.usage.inputTokenDetails.cacheReadTokens,
+      prompt: counted(end?.usage.inputTokens),
+      completion: counted(end?.usage.outputTokens),
+      cached: counted(end?.usage.inputTokenDetails.cacheReadTokens),
     },
     fault: signal.aborted ? signal.reason : faultOf(thrown, end, faults),
   };
+}
+
+/** More than any step has, and little enough for the sums of many. */
+const TOKENS_MAX = 100_000_000;
+
+/** A count that can be added up: servers also say fractions, and one below zero would give back what was spent. */
+function counted(tokens: number | undefined): number | undefined {
+  if (tokens === undefined || !Number.isFinite(tokens)) return undefined;
+  return Math.min(Math.max(0, Math.ceil(tokens)), TOKENS_MAX);
 }
 
 type FinishStep = Extract<TextStreamPart<ToolSet>, { type: 'finish-step' }>;

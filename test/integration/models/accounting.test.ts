@@ -121,6 +121,20 @@ describe('a step', () => {
     expect(usage.costNanos).toBeGreaterThan(0n);
   });
 
+  it.each([
+    ['fractions', { prompt_tokens: 10.5, completion_tokens: 1.2 }, 11, 2],
+    ['less than nothing', { prompt_tokens: -5_000, completion_tokens: -1 }, 0, 0],
+    ['more than there can be', { prompt_tokens: 1e300, completion_tokens: 3_000_000_000 }, 100_000_000, 100_000_000],
+  ])('is counted in whole tokens when a server says %s', async (_, usage, promptTokens, completionTokens) => {
+    const modelId = await fixture.addModel({ baseUrl: server.baseUrl, prices: PRICES });
+    const payer = await fixture.addPayer();
+    server.script(answer('Paris', usage));
+    expect((await fixture.ask(payer, { modelId })).usage).toMatchObject({ promptTokens, completionTokens });
+    expect(await charged(payer)).toMatchObject(
+      promptTokens === 0 ? { prompt: null } : { prompt: promptTokens, completion: completionTokens },
+    );
+  });
+
   const OPENAI = { prompt_tokens: 100, completion_tokens: 7, prompt_tokens_details: { cached_tokens: 60 } };
   const ANTHROPIC = { input_tokens: 30, cache_read_input_tokens: 60, cache_creation_input_tokens: 10 };
 

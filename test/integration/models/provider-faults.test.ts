@@ -1,4 +1,6 @@
 import type { ServerResponse } from 'node:http';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { LLMock } from '@copilotkit/aimock';
 import { type AppError, Postponed } from '../../../src/errors.js';
@@ -150,6 +152,22 @@ describe('a stream that breaks', () => {
     const process = await fixture.openProcess({ silentMsMax: 300 });
     const error = await faultOf((_, response) => beginStream(response), process);
     expect(error).toMatchObject({ code: 'MODEL_CUT_OFF', retryable: true });
+  });
+
+  it('is read up to 64 MiB, whatever it is that goes on for ever', async () => {
+    const thought = chunk({ reasoning_content: 'x'.repeat(1_048_576) });
+    let sent = 0;
+    const endless = Readable.from(
+      (function* () {
+        for (; sent < 200; sent += 1) yield thought;
+      })(),
+    );
+    const fault = await faultOf(async (_, response) => {
+      beginStream(response);
+      await pipeline(endless, response).catch(() => undefined); // it is hung up on
+    });
+    expect(fault).toMatchObject({ code: 'OUTBOUND_RESPONSE_TOO_LARGE', retryable: false });
+    expect(sent).toBeLessThan(100);
   });
 
   it('has an error in the middle', async () => {

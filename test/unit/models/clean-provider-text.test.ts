@@ -30,6 +30,12 @@ describe("a provider's words", () => {
     expect(cleaned('The city is unknown', undefined, { text: 'which city is it?' })).toBe('The city is unknown');
   });
 
+  it('lose a key that begins in what is shown and ends behind it', () => {
+    const key = 'plain0words1without2a3prefix';
+    const text = cleaned(`${'x '.repeat(140)}${key}`, key, {});
+    expect(text).not.toContain('plain');
+  });
+
   it('are short', () => {
     expect(cleaned('x '.repeat(1_000), undefined, {}).length).toBeLessThanOrEqual(300);
   });
