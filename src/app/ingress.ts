@@ -83,6 +83,7 @@ export function buildIngress(stack: AsyncDisposableStack, parts: Parts, publicUr
     explain: (...of) => explainRejection({ sql: database.pool, keyring }, ...of),
     secretUsage,
     store: (call) => groupCommit.add(call),
+    noteTime: (webhookId, durationMs) => parts.durations.note('TIME_TO_ACCEPT', webhookId, durationMs),
     flow: parts.flow,
     validateInput,
     beginWait: (callId, isStored) => beginWait({ hub, sql: database.pool, clock }, callId, isStored),

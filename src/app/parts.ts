@@ -1,4 +1,5 @@
 import type { Authenticator } from '../access/authenticate.js';
+import type { DurationRecorder } from '../calls/duration-recorder.js';
 import type { Config } from '../config.js';
 import type { ConnectionClient } from '../connections/connection-client.js';
 import type { Database } from '../db/database.js';
@@ -35,6 +36,8 @@ export interface Parts {
   readonly mcp: McpServers;
   readonly registry: WorkerRegistry;
   readonly flow: FlowDesk;
+  /** Counts how long accepts and executions take. */
+  readonly durations: DurationRecorder;
   /** This process's shard of the statistics' counters. */
   readonly shard: number;
 }

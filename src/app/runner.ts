@@ -12,7 +12,7 @@ const RUNNER_CONNECTIONS = 8;
 
 /** Starts to run executions. */
 export async function buildRunner(stack: AsyncDisposableStack, parts: Parts): Promise<QueueRunner> {
-  const { config, log, clock, database, hub, registry, spendCaps, shard, flow } = parts;
+  const { config, log, clock, database, hub, registry, spendCaps, shard, flow, durations } = parts;
   const pool = openBatchPool(database.url, { connectionsMax: RUNNER_CONNECTIONS, joins: 'key', log });
   stack.defer(() => pool.end());
   const leases = stack.adopt(
@@ -30,6 +30,8 @@ export async function buildRunner(stack: AsyncDisposableStack, parts: Parts): Pr
         admitRun: (execution) => spendCaps.admitRun(execution),
         modelWaitMsMax: config.modelWaitMsMax,
         answerWaitMs: (callId) => answerWaitMs(database.pool, callId, config),
+        noteTime: (webhookId, durationMs) => durations.note('TIME_TO_EXECUTE', webhookId, durationMs),
+        clock,
         log,
       }),
     },

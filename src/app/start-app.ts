@@ -3,6 +3,7 @@ import { Registry } from 'prom-client';
 import { Authenticator } from '../access/authenticate.js';
 import { type EnsuredOwner, ensureOwner } from '../access/owner.js';
 import { issueLoginToken } from '../access/sessions.js';
+import { DurationRecorder } from '../calls/duration-recorder.js';
 import { chooseStatisticsShard } from '../calls/statistics-shard.js';
 import type { Config } from '../config.js';
 import { EventHub } from '../events/event-hub.js';
@@ -79,9 +80,10 @@ async function build(stack: AsyncDisposableStack, { config, log, onFatal }: Star
     it.close(),
   );
   const shard = chooseStatisticsShard();
+  const durations = stack.adopt(new DurationRecorder({ sql: database.pool, clock, log, shard }), (it) => it.close());
   const flow = stack.adopt(new FlowDesk({ pool: database.pool, hub, shard, clock, log }), (it) => it.close());
   flow.start();
-  const stored = { config, log, clock, database, keyring, hub, listener, authenticator, flow, shard };
+  const stored = { config, log, clock, database, keyring, hub, listener, authenticator, flow, shard, durations };
   const ground = { ...stored, ...buildOutbound(stack, stored, owner.ownerId) };
   const base = {
     ...ground,

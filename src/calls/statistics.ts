@@ -3,6 +3,7 @@ import { AppError } from '../errors.js';
 import { readCallCounts, readLastCalledAt } from './call-counts.js';
 import { CALL_OUTCOMES, type CallOutcome } from './call.entity.js';
 import { NO_DURATION_BUCKET } from './duration-buckets.js';
+import { TIMED, type Timed } from './duration-recorder.js';
 import { Histogram } from './histogram.js';
 
 /** How long a bucket of the statistics can be. */
@@ -34,7 +35,14 @@ export interface StatisticsBucket {
   readonly costNanos: bigint;
 }
 
-export interface CallStatistics {
+/** Durations that so many of 100 did not exceed, in milliseconds; `null` without any. At most 19 % too high. */
+export interface Percentiles {
+  readonly p50Ms: number | null;
+  readonly p95Ms: number | null;
+  readonly p99Ms: number | null;
+}
+
+export interface CallStatistics extends Percentiles {
   /** Accepted, repeated, ignored and rejected calls, and handshakes. */
   readonly total: number;
   readonly succeeded: number;
@@ -42,10 +50,10 @@ export interface CallStatistics {
   readonly rejected: number;
   /** Adds up to the total. ACCEPTED: still in progress. Outcomes that did not occur are left out. */
   readonly byOutcome: readonly { readonly outcome: CallOutcome; readonly count: number }[];
-  /** Durations of the calls that ended, succeeded or failed; `null` without any. At most 19 % too high. */
-  readonly p50Ms: number | null;
-  readonly p95Ms: number | null;
-  readonly p99Ms: number | null;
+  /** From the moment that a call came to its COMMIT. By when it was accepted; so are executions by when they ended. */
+  readonly acceptTimes: Percentiles;
+  /** The last attempt of each execution that ended, from its lease to its stored end. */
+  readonly executionTimes: Percentiles;
   readonly promptTokens: number;
   readonly completionTokens: number;
   /** What the models' tokens cost, in nano-dollars. */
@@ -80,9 +88,11 @@ const READ = `
   where ($2::uuid[] is null or webhook_id = any($2)) and outcome = any($5) and bucket_start >= $3 and bucket_start < $4
   group by 1, 2, 3`;
 
+const COUNTERS = [...CALL_OUTCOMES, ...TIMED];
+
 interface CounterRow {
   readonly start: Date;
-  readonly outcome: CallOutcome;
+  readonly outcome: CallOutcome | Timed;
   readonly bucket: number;
   readonly calls: number;
   readonly promptTokens: number;
@@ -99,7 +109,7 @@ export async function readStatistics(sql: Sql, query: StatisticsQuery): Promise<
   const { webhookIds, from, to, interval } = query;
   const startsMs = intervalStarts(from, to, INTERVAL_MS[interval]);
   const [{ rows }, lastCalledAt] = await Promise.all([
-    sql.query<CounterRow>(READ, [`1 ${interval}`, webhookIds ?? null, ...minutes(from, to), CALL_OUTCOMES]),
+    sql.query<CounterRow>(READ, [`1 ${interval}`, webhookIds ?? null, ...minutes(from, to), COUNTERS]),
     readLastCalledAt(sql, webhookIds),
   ]);
   return summarized(startsMs, rows, lastCalledAt);
@@ -124,7 +134,7 @@ export async function readStatisticsByWebhook(
       `1 ${interval}`,
       webhookIds,
       ...minutes(from, to),
-      CALL_OUTCOMES,
+      COUNTERS,
     ]),
     readCallCounts(sql, webhookIds),
   ]);
@@ -141,16 +151,19 @@ function summarized(
 ): CallStatistics {
   const whole = new Tally();
   const tallies = new Map(startsMs.map((startMs) => [startMs, new Tally()]));
+  const times = { TIME_TO_ACCEPT: new Histogram(), TIME_TO_EXECUTE: new Histogram() };
   for (const row of rows) {
-    whole.add(row);
-    tallies.get(row.start.getTime())?.add(row);
+    if (isCounted(row)) {
+      whole.add(row);
+      tallies.get(row.start.getTime())?.add(row);
+    } else times[row.outcome as Timed].add(row.bucket, row.calls);
   }
   return {
     ...whole.counts(),
     byOutcome: whole.byOutcome(),
-    p50Ms: whole.durations.percentileMs(0.5),
-    p95Ms: whole.durations.percentileMs(0.95),
-    p99Ms: whole.durations.percentileMs(0.99),
+    ...percentiles(whole.durations),
+    acceptTimes: percentiles(times.TIME_TO_ACCEPT),
+    executionTimes: percentiles(times.TIME_TO_EXECUTE),
     ...whole.spending(),
     lastCalledAt,
     buckets: Array.from(tallies, ([startMs, tally]) => ({
@@ -159,6 +172,21 @@ function summarized(
       p95Ms: tally.durations.percentileMs(0.95),
       ...tally.spending(),
     })),
+  };
+}
+
+/** A counter of calls, not of times. */
+type CallsRow = CounterRow & { readonly outcome: CallOutcome };
+
+function isCounted(row: CounterRow): row is CallsRow {
+  return !(TIMED as readonly string[]).includes(row.outcome);
+}
+
+function percentiles(histogram: Histogram): Percentiles {
+  return {
+    p50Ms: histogram.percentileMs(0.5),
+    p95Ms: histogram.percentileMs(0.95),
+    p99Ms: histogram.percentileMs(0.99),
   };
 }
 
@@ -191,7 +219,7 @@ class Tally {
   #costNanos = 0n;
   readonly #calls = new Map<CallOutcome, number>();
 
-  add({ outcome, bucket, calls, promptTokens, completionTokens, costNanos }: CounterRow): void {
+  add({ outcome, bucket, calls, promptTokens, completionTokens, costNanos }: CallsRow): void {
     this.#calls.set(outcome, this.#of(outcome) + calls);
     this.#promptTokens += promptTokens;
     this.#completionTokens += completionTokens;
@@ -210,8 +238,9 @@ class Tally {
   counts(): Pick<StatisticsBucket, 'total' | 'succeeded' | 'failed' | 'rejected'> {
     const [accepted, succeeded, failed] = [this.#of('ACCEPTED'), this.#of('SUCCEEDED'), this.#of('FAILED')];
     const others = this.#of('DUPLICATE') + this.#of('HANDSHAKE') + this.#of('IGNORED');
-    let rejected = -accepted - succeeded - failed - this.#of('SUPERSEDED') - others;
+    let rejected = 0;
     for (const calls of this.#calls.values()) rejected += calls;
+    rejected -= accepted + succeeded + failed + this.#of('SUPERSEDED') + others;
     return { total: accepted + rejected + others, succeeded, failed, rejected };
   }
 

@@ -1,5 +1,6 @@
 import { isDataFault } from '../db/data-fault.js';
 import { AppError } from '../errors.js';
+import type { Clock } from '../lib/clock.js';
 import type { Logger } from '../lib/logger.js';
 import { executionIdOf } from '../queue/enqueue.js';
 import { type JobContext, type JobHandler, RunnerLost, RunnerStopping } from '../queue/job-context.js';
@@ -24,6 +25,9 @@ export interface ExecuteOptions {
   readonly answerWaitMs?: (callId: string) => Promise<number | null>;
   /** For how long an execution may be put off in all for want of room at its models, in milliseconds; a day by default. */
   readonly modelWaitMsMax?: number;
+  /** Takes note of how long the last attempt of an execution took, in milliseconds. Never throws, never waits. */
+  readonly noteTime?: (webhookId: string, durationMs: number) => void;
+  readonly clock: Clock;
   readonly log: Logger;
 }
 
@@ -45,7 +49,7 @@ class TryLater extends Error {
  * still for ever.
  */
 export function createExecuteHandler(options: ExecuteOptions): JobHandler {
-  const { leases, cancellations, log } = options;
+  const { leases, cancellations, clock, log } = options;
   const running = new Set<string>();
 
   const runOne = async (executionId: string, context: JobContext): Promise<void> => {
@@ -53,11 +57,12 @@ export function createExecuteHandler(options: ExecuteOptions): JobHandler {
     const attempt = await cancellations.during(executionId, context.signal, async (signal) => {
       const taken = await leases.take({ executionId, runnerId: context.runnerId }, context.signal);
       if (taken.type !== 'leased') return taken.type;
-      return { lease: taken.lease, ending: await runAttempt(options, taken.lease, signal) };
+      const startedMs = clock.monotonicMs();
+      return { lease: taken.lease, startedMs, ending: await runAttempt(options, taken.lease, signal) };
     });
     if (attempt === 'done') return;
     if (attempt === 'busy') throw new TryLater('Another runner has it.');
-    const { lease, ending } = attempt;
+    const { lease, startedMs, ending } = attempt;
     if (ending === 'dropped') throw new TryLater('The lease was lost.');
     const result = await leases.finish({ lease, ending }, context.signal).catch((error: unknown) => {
       if (!isDataFault(error)) throw error;
@@ -67,6 +72,7 @@ export function createExecuteHandler(options: ExecuteOptions): JobHandler {
     });
     if (result === 'refused') throw new TryLater('The lease was taken over.');
     if ('delayMs' in ending) await cancellations.cancelIfRequested(executionId);
+    else options.noteTime?.(lease.webhookId, clock.monotonicMs() - startedMs);
   };
 
   return async (payload, context) => {

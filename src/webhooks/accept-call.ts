@@ -37,6 +37,8 @@ export interface AcceptCallOptions {
   readonly secretUsage: SecretUsage;
   /** Stores with others in one transaction; resolves after COMMIT. */
   readonly store: (call: CallToStore) => Promise<StoreResult>;
+  /** Takes note of how long a call took from coming in to its COMMIT, in milliseconds. Never throws, never waits. */
+  readonly noteTime: (webhookId: string, durationMs: number) => void;
   /** Lets calls under flow control go when it is their turn. */
   readonly flow: Pick<FlowDesk, 'enter' | 'positionOf'>;
   readonly validateInput: (workerIds: readonly string[], inputParams: unknown) => Promise<readonly InputFault[]>;
@@ -91,9 +93,10 @@ export class AcceptCall {
   async accept(incoming: IncomingCall): Promise<AcceptOutcome> {
     const id = parseWebhookId(incoming.webhookId);
     if (id === undefined) return { type: 'malformed-id' };
+    const startedMs = this.#options.clock.monotonicMs();
     try {
       for (let retry = 0; retry < STALE_RETRIES_MAX; retry += 1) {
-        const outcome = await this.#acceptFor(id, incoming);
+        const outcome = await this.#acceptFor(id, incoming, startedMs);
         if (outcome !== 'stale') return outcome;
         this.#options.webhooks.drop(id);
       }
@@ -108,7 +111,7 @@ export class AcceptCall {
     }
   }
 
-  async #acceptFor(webhookId: string, incoming: IncomingCall): Promise<AcceptOutcome | 'stale'> {
+  async #acceptFor(webhookId: string, incoming: IncomingCall, startedMs: number): Promise<AcceptOutcome | 'stale'> {
     const { webhooks, limiter, clock } = this.#options;
     const known = await webhooks.get(webhookId);
     const webhook = known ?? DECOY_WEBHOOK;
@@ -190,7 +193,7 @@ export class AcceptCall {
     const kept = parsed.body === incoming.body ? incoming : { ...incoming, body: parsed.body };
     const flow = webhook.flow?.enter(parsed.body, parsed.inputParams);
     const call = callToStore(webhook, kept, receivedAtMs, plan, { idempotency, flow });
-    const result = await this.#storeAndAwait(call, plan);
+    const result = await this.#storeAndAwait(call, plan, startedMs);
     if (result === 'stale' || 'type' in result) return result;
     const firstCallId = formatId('call', result.callId);
     if (!result.sameBody) {
@@ -249,11 +252,16 @@ export class AcceptCall {
     return { type: 'handshake', webhookId: webhook.id, answer };
   }
 
-  async #storeAndAwait(call: CallToStore, plan: AnswerPlan): Promise<AcceptOutcome | 'stale' | Repeat> {
+  async #storeAndAwait(
+    call: CallToStore,
+    plan: AnswerPlan,
+    startedMs: number,
+  ): Promise<AcceptOutcome | 'stale' | Repeat> {
     const wait = this.#beginWait(call.callId, plan, false);
     try {
       const result = await this.#options.store(call);
       if (result !== 'stored') return result;
+      this.#options.noteTime(call.webhookId, this.#options.clock.monotonicMs() - startedMs);
       const keyHash = call.idempotency?.keyHash;
       if (call.flow === undefined) return await this.#answer(call, plan, wait, keyHash);
       return await this.#answer(at(call, await this.#options.flow.enter(call)), plan, wait, keyHash);

@@ -77,7 +77,7 @@ try {
   });
   const leases = new LeaseDesk({ pool, shard: 0, clock: systemClock, log });
   const cancellations = new Cancellations({ pool, hub, shard: 0, log });
-  const execute = createExecuteHandler({ workers, leases, cancellations, log });
+  const execute = createExecuteHandler({ workers, leases, cancellations, clock: systemClock, log });
   let left = 0;
   let done = Promise.withResolvers<void>();
 

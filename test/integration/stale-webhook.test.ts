@@ -45,6 +45,7 @@ beforeAll(async () => {
     explain: () => undefined,
     secretUsage,
     store: async (call) => (await storeCalls(sql, 1, [call]))[0]!,
+    noteTime: () => undefined,
     flow: { enter: () => Promise.resolve(undefined), positionOf: () => Promise.resolve(undefined) },
     validateInput: () => Promise.resolve([]),
     beginWait: (callId, isStored) => beginWait({ hub, sql, clock }, callId, isStored),

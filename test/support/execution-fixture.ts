@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import { DurationRecorder } from '../../src/calls/duration-recorder.js';
 import { type CallFlow, storeCalls } from '../../src/calls/store-calls.js';
 import type { Dispatch } from '../../src/calls/call-modes.js';
 import { type Database, openDatabase } from '../../src/db/database.js';
@@ -47,6 +48,7 @@ export interface ExecutionFixture {
   readonly leases: LeaseDesk;
   /** Its sweeps are the test's to ask for. */
   readonly flow: FlowDesk;
+  readonly durations: DurationRecorder;
   addWorker(id: string, behaviour: Behaviour, limits?: { attemptsMax?: number; timeoutMs?: number }): Promise<void>;
   /** Gives a worker something else to do. */
   changeWorker(id: string, behaviour: Behaviour): void;
@@ -78,6 +80,7 @@ export async function openExecutionFixture(): Promise<ExecutionFixture> {
   const flow = new FlowDesk({ pool: database.pool, hub, shard: 3, clock: systemClock, log });
   const onFreed = (webhookIds: readonly string[]): void => flow.release(webhookIds);
   const leases = new LeaseDesk({ pool, shard: 3, clock: systemClock, log, onFreed });
+  const durations = new DurationRecorder({ sql: database.pool, clock: systemClock, log, shard: 3 });
   const runners: QueueRunner[] = [];
   const webhookId = await addWebhook(database.pool);
   return {
@@ -88,6 +91,7 @@ export async function openExecutionFixture(): Promise<ExecutionFixture> {
     webhookId,
     leases,
     flow,
+    durations,
     addWorker: async (id, behaviour, { attemptsMax = 3, timeoutMs = 60_000 } = {}) => {
       behaviours.set(id, behaviour);
       await addWorkerRow(database.pool, id, attemptsMax, timeoutMs);
@@ -116,7 +120,14 @@ export async function openExecutionFixture(): Promise<ExecutionFixture> {
       return { callId, executionIds: executions.map(({ executionId }) => executionId) };
     },
     startRunner: async (concurrency = 8) => {
-      const handler = createExecuteHandler({ workers, leases, cancellations, log });
+      const handler = createExecuteHandler({
+        workers,
+        leases,
+        cancellations,
+        noteTime: (id, durationMs) => durations.note('TIME_TO_EXECUTE', id, durationMs),
+        clock: systemClock,
+        log,
+      });
       const tasks = { [RUN_EXECUTION]: handler };
       const runner = await startQueueRunner({ pool, tasks, concurrency, clock: systemClock, log });
       runners.push(runner);
@@ -135,6 +146,7 @@ export async function openExecutionFixture(): Promise<ExecutionFixture> {
       await leases.close();
       cancellations.close();
       await flow.close();
+      await durations.close();
       workers.close();
       hub.close();
       await listener.close();

@@ -80,6 +80,7 @@ export async function openGraphqlFixture(
     explain: (...of) => explainRejection({ sql, keyring }, ...of),
     secretUsage,
     store: async (call) => (await storeCalls(sql, 1, [call]))[0]!,
+    noteTime: () => undefined,
     flow,
     validateInput: (workerIds, inputParams) => registry.validateInput(workerIds, inputParams),
     beginWait: (callId, isStored) => beginWait({ hub, sql, clock }, callId, isStored),

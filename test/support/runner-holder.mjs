@@ -43,6 +43,7 @@ await startQueueRunner({
       workers,
       cancellations: new Cancellations({ pool, hub: new EventHub(), shard: 0, log }),
       leases: new LeaseDesk({ pool, shard: 0, clock: systemClock, log }),
+      clock: systemClock,
       log,
     }),
   },

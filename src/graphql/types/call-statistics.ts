@@ -1,6 +1,11 @@
 import { ArgsType, Field, Float, ObjectType, registerEnumType } from 'type-graphql';
 import type { CallOutcome as CallOutcomeName } from '../../calls/call.entity.js';
-import type { CallStatistics, StatisticsBucket, StatisticsInterval as IntervalName } from '../../calls/statistics.js';
+import type {
+  CallStatistics,
+  Percentiles,
+  StatisticsBucket,
+  StatisticsInterval as IntervalName,
+} from '../../calls/statistics.js';
 import { DateTime, Dollars } from '../scalars.js';
 import { CallOutcome } from './enums.js';
 
@@ -62,6 +67,18 @@ class OutcomeCountObject {
   readonly count!: number;
 }
 
+@ObjectType('DurationPercentiles', { description: 'How long something took; null when it did not happen.' })
+class DurationPercentilesObject implements Percentiles {
+  @Field(() => Float, { nullable: true, description: 'Half took no longer, in milliseconds; at most 19 % too high.' })
+  readonly p50Ms!: number | null;
+
+  @Field(() => Float, { nullable: true, description: '95 of 100 took no longer, in milliseconds.' })
+  readonly p95Ms!: number | null;
+
+  @Field(() => Float, { nullable: true, description: '99 of 100 took no longer, in milliseconds.' })
+  readonly p99Ms!: number | null;
+}
+
 @ObjectType('StatisticsBucket', { description: 'The calls of one interval, by when they were received.' })
 class StatisticsBucketObject implements StatisticsBucket {
   @Field(() => DateTime, { description: 'When the interval begins, in UTC.' })
@@ -111,7 +128,8 @@ export class CallStatisticsObject implements CallStatistics {
 
   @Field(() => Float, {
     nullable: true,
-    description: 'Half of the calls that ended took no longer, in milliseconds; at most 19 % too high.',
+    description:
+      'Half of the calls that ended took no longer, from coming in to the end of their last execution, in milliseconds; at most 19 % too high.',
   })
   readonly p50Ms!: number | null;
 
@@ -120,6 +138,16 @@ export class CallStatisticsObject implements CallStatistics {
 
   @Field(() => Float, { nullable: true, description: '99 of 100 calls that ended took no longer, in milliseconds.' })
   readonly p99Ms!: number | null;
+
+  @Field(() => DurationPercentilesObject, {
+    description: 'How long accepting took: from the moment that a call came to when it was stored for good.',
+  })
+  readonly acceptTimes!: Percentiles;
+
+  @Field(() => DurationPercentilesObject, {
+    description: 'How long executions ran: the last attempt of each that ended.',
+  })
+  readonly executionTimes!: Percentiles;
 
   @Field(() => Float, { description: 'Tokens that went into models: a whole number.' })
   readonly promptTokens!: number;

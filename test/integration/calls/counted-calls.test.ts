@@ -1,7 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { readCallCounts } from '../../../src/calls/call-counts.js';
 import { type CallStatistics, readStatistics } from '../../../src/calls/statistics.js';
 import { asJsonText } from '../../../src/lib/json-text.js';
 import { type ExecutionFixture, openExecutionFixture } from '../../support/execution-fixture.js';
+
+const SLOW_MS = 60;
 
 describe('the statistics of calls that are accepted, run and ended', () => {
   let fixture: ExecutionFixture;
@@ -13,6 +16,10 @@ describe('the statistics of calls that are accepted, run and ended', () => {
       promptTokens: 7,
       completionTokens: 2,
     }));
+    await fixture.addWorker('worker-slow', async () => {
+      await new Promise((resolve) => setTimeout(resolve, SLOW_MS));
+      return { result: asJsonText('1') };
+    });
     await fixture.addWorker('worker-broken', () => Promise.reject(new Error('broken')), { attemptsMax: 1 });
   });
 
@@ -35,5 +42,19 @@ describe('the statistics of calls that are accepted, run and ended', () => {
     expect(statistics).toMatchObject({ promptTokens: 28, completionTokens: 8 });
     expect(statistics.p99Ms).toBeGreaterThan(0);
     expect(statistics.lastCalledAt?.getTime()).toBeLessThanOrEqual(Date.now());
+  });
+
+  it('have the times of executions too, which are no calls', async () => {
+    const before = await read();
+    const { callId } = await fixture.store(['worker-fine', 'worker-slow']);
+    await fixture.end(callId);
+    await fixture.durations.flush();
+    const { executionTimes, total } = await read();
+    expect(executionTimes.p99Ms).toBeGreaterThanOrEqual(SLOW_MS);
+    expect(executionTimes.p50Ms).toBeGreaterThan(0);
+    expect(total).toBe(before.total + 1);
+    expect((await readCallCounts(fixture.database.pool, [fixture.webhookId])).get(fixture.webhookId)).toMatchObject({
+      callCount: total,
+    });
   });
 });
