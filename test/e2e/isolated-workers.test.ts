@@ -15,6 +15,7 @@ jest.setTimeout(120_000);
 const WORKERS: Readonly<Record<string, string>> = {
   echo: 'return inputParams;',
   loops: 'for (;;);',
+  brief: 'if (inputParams.loops) for (;;); return inputParams;',
   exits: 'process.exit(0);',
   kills: "process.kill(process.pid, 'SIGKILL'); await new Promise(() => undefined);",
   floods: 'const all = []; for (;;) all.push(new Array(100_000).fill(all.length));',
@@ -45,6 +46,7 @@ const WORKERS: Readonly<Record<string, string>> = {
 
 const SETTINGS: Readonly<Record<string, object>> = {
   loops: { timeoutMs: 800 },
+  brief: { timeoutMs: 4_000 },
   deaf: { timeoutMs: 200 },
   steps: { attemptsMax: 3 },
   unlucky: { attemptsMax: 3 },
@@ -161,6 +163,22 @@ describe('a CODE worker that misbehaves', () => {
       });
       if (n % 5 === 0) expect(ended).toMatchObject({ error: { code: expect.stringMatching(/^WORKER_/) } });
       else expect(ended).toMatchObject({ status: 'SUCCEEDED', result: { n: 1 }, attempt: 1 });
+    }
+  });
+
+  it('does not cost its neighbours their time, however little they have', async () => {
+    const webhook = await webhookFor('brief', 'ASYNC');
+    await Promise.all(Array.from({ length: 8 }, () => run('brief'))); // its module is there, wherever it runs
+    const loops = Array.from({ length: 2 }, () => postCall<Answer>(webhook, '{"loops":true}'));
+    await Promise.race(loops);
+    const posted = await Promise.all(Array.from({ length: 12 }, () => postCall<Answer>(webhook, '{"n":1}')));
+    await Promise.all(loops);
+    for (const { body } of posted) {
+      const ended = await pollUntil('the end of a neighbour', async () => {
+        const found = await execution(body.results[0]!.executionId);
+        return ['QUEUED', 'RUNNING', 'WAITING'].includes(String(found['status'])) ? undefined : found;
+      });
+      expect(ended).toMatchObject({ status: 'SUCCEEDED', result: { n: 1 }, attempt: 1 });
     }
   });
 

@@ -1,6 +1,5 @@
 import { LRUCache } from 'lru-cache';
 import { AppError, Postponed } from '../../../errors.js';
-import { Gate } from '../../../lib/gate.js';
 import type { JsonText } from '../../../lib/json-text.js';
 import type { WorkerRun } from '../../worker-run.js';
 import { Isolate, type IsolateEnd, type IsolateOptions } from './isolate.js';
@@ -14,11 +13,23 @@ export interface IsolatePoolOptions extends IsolateOptions {
 /** How long a run may go on after its signal aborted, before its isolate is ended. */
 const GRACE_MS = 1_000;
 
-/** An isolate that did not answer for this long is ended, when others wait in it for the one that holds it. */
+/**
+ * An isolate that did not answer for this long is ended, when others wait in it for the one that holds it; sooner when
+ * one of them has little time, for it shall not time out for another's loop.
+ */
 const HUNG_MS = 5_000;
+
+/** It is ended for a run's sake after this part of the time that the run has. */
+const HUNG_PART = 0.4;
+
+/** How often that is looked at. */
+const WATCH_MS = 500;
 
 /** Isolates of their own that suspects get at once. */
 const ALONE_MAX = 4;
+
+/** A suspect for which there is none comes back after this long: waiting here would be a part of its time. */
+const ALONE_AGAIN_MS = 1_000;
 
 /** Shared isolates more than there should be, while others are stuck. */
 const SPARE_MAX = 2;
@@ -27,6 +38,8 @@ const SPARE_MAX = 2;
 interface Shared {
   readonly isolate: Isolate;
   readonly runs: Map<number, IsolateRun>;
+  /** How long it may not answer while others wait in it, in milliseconds; of all that ever ran in it the shortest. */
+  hungMs: number;
   /** Runs whose time was over and that did not end: nobody waits for them, and nothing new comes here. */
   deaf: number;
 }
@@ -43,7 +56,7 @@ export class IsolatePool {
   readonly #shared = new Set<Shared>();
   /** By execution. */
   readonly #suspects = new LRUCache<string, true>({ max: 10_000, ttl: 3_600_000 });
-  readonly #alone = new Gate(ALONE_MAX);
+  #alone = 0;
   readonly #all = new Set<Isolate>();
   #watch: NodeJS.Timeout | undefined;
   #runs = 0;
@@ -56,14 +69,15 @@ export class IsolatePool {
   /**
    * Runs a module.
    *
+   * @param timeoutMs the time that the run has, which its signal keeps.
    * @throws AppError WORKER_OUT_OF_MEMORY, WORKER_CRASHED, what the module threw; Postponed when another one may have
-   *   crashed the isolate; the signal's reason when it aborted.
+   *   crashed the isolate, or when it has to run alone and cannot yet; the signal's reason when it aborted.
    */
-  async run(file: string, run: WorkerRun): Promise<JsonText> {
-    const alone = this.#suspects.has(run.executionId);
-    return alone
-      ? await this.#alone.run(() => this.#runAlone(file, run))
-      : await this.#runIn(this.#choose(), file, run);
+  async run(file: string, run: WorkerRun, timeoutMs: number): Promise<JsonText> {
+    if (this.#suspects.has(run.executionId)) return await this.#runAlone(file, run);
+    const shared = this.#choose();
+    shared.hungMs = Math.min(shared.hungMs, timeoutMs * HUNG_PART);
+    return await this.#runIn(shared, file, run);
   }
 
   /** Starts an isolate before it is needed. */
@@ -78,10 +92,13 @@ export class IsolatePool {
   }
 
   async #runAlone(file: string, run: WorkerRun): Promise<JsonText> {
+    if (this.#alone >= ALONE_MAX) throw new Postponed(ALONE_AGAIN_MS, 'It runs alone, and others do so before it.');
+    this.#alone += 1;
     const own = this.#start();
     try {
       return await this.#runIn(own, file, run);
     } finally {
+      this.#alone -= 1;
       own.deaf += 1; // it ends with its run
       this.#retire(own);
     }
@@ -145,9 +162,9 @@ export class IsolatePool {
       },
       (end) => this.#ended(shared, end),
     );
-    const shared: Shared = { isolate, runs, deaf: 0 };
+    const shared: Shared = { isolate, runs, hungMs: HUNG_MS, deaf: 0 };
     this.#all.add(isolate);
-    this.#watch ??= setInterval(() => this.#endHung(), HUNG_MS / 5);
+    this.#watch ??= setInterval(() => this.#endHung(), WATCH_MS);
     return shared;
   }
 
@@ -163,7 +180,9 @@ export class IsolatePool {
   }
 
   #endHung(): void {
-    for (const { isolate, runs } of this.#shared) if (isolate.silentMs > HUNG_MS && runs.size > 1) isolate.kill();
+    for (const { isolate, runs, hungMs } of this.#shared) {
+      if (isolate.silentMs > hungMs && isolate.stuck && runs.size > 1) isolate.kill();
+    }
   }
 
   #ended(shared: Shared, { code, message }: IsolateEnd): void {

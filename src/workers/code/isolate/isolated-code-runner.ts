@@ -21,6 +21,6 @@ export class IsolatedCodeRunner implements WorkerKindRunner {
   async run(worker: LoadedWorker, run: WorkerRun): Promise<WorkerOutput> {
     const module = this.modules.get(worker.id);
     if (module === undefined) throw new AppError('WORKER_NOT_LOADED');
-    return { result: await this.pool.run(module.file, run) };
+    return { result: await this.pool.run(module.file, run, worker.timeoutMs) };
   }
 }
