@@ -35,6 +35,7 @@ const FEATURES = {
     'workers',
     'templates',
   ],
+  alerts: [...GROUND, 'access', 'calls'],
   bulk: [...GROUND, 'queue', 'access', 'calls', 'executions', 'callbacks', 'webhooks'],
 };
 

@@ -10,6 +10,7 @@ import { Migration0009StepsAndText } from './0009-steps-and-text.js';
 import { Migration0010Connections } from './0010-connections.js';
 import { Migration0012Access } from './0012-access.js';
 import { Migration0013Bulk } from './0013-bulk.js';
+import { Migration0014Alerts } from './0014-alerts.js';
 import { Migration0034CreationKeys } from './0034-creation-keys.js';
 import { Migration0038PostponedTime } from './0038-postponed-time.js';
 
@@ -27,6 +28,7 @@ export const MIGRATIONS = [
   { name: '0010-connections', class: Migration0010Connections },
   { name: '0012-access', class: Migration0012Access },
   { name: '0013-bulk', class: Migration0013Bulk },
+  { name: '0014-alerts', class: Migration0014Alerts },
   { name: '0034-creation-keys', class: Migration0034CreationKeys },
   { name: '0038-postponed-time', class: Migration0038PostponedTime },
 ];

@@ -22,6 +22,9 @@ export const PERMISSIONS = {
   'executions:read': 'viewer',
   'executions:operate': 'operator',
   'statistics:read': 'viewer',
+  'alerts:read': 'viewer',
+  /** Acknowledge and resolve alerts. */
+  'alerts:operate': 'operator',
   'models:read': 'viewer',
   /** Make, change, test and delete models: their keys are somebody's money. */
   'models:write': 'admin',

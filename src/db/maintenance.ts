@@ -12,6 +12,10 @@ export interface MaintenanceOptions {
   readonly pool: pg.Pool;
   /** Done in this order; one that fails is logged and does not prevent the next. */
   readonly tasks: readonly MaintenanceTask[];
+  /** Between two rounds, in milliseconds; an hour by default. */
+  readonly everyMs?: number;
+  /** The advisory lock that one process at a time holds: rounds with another one don't wait for each other. */
+  readonly lock?: readonly [number, number];
   readonly log: Logger;
 }
 
@@ -28,7 +32,7 @@ const MAINTENANCE_LOCK = [0x6d61_696e, 0x7461_696e] as const;
 /** To drop a partition waits for every statement on its table, and what comes after waits for it: not for long. */
 const LOCK_TIMEOUT_MS = 2_000;
 
-/** Does the tasks now and every hour. */
+/** Does the tasks now and every hour, or as often as is said. */
 export function startMaintenance(options: MaintenanceOptions): Maintenance {
   let round: Promise<unknown> = Promise.resolve();
   const begin = (): void => {
@@ -37,7 +41,7 @@ export function startMaintenance(options: MaintenanceOptions): Maintenance {
     });
   };
   begin();
-  const timer = setInterval(begin, EVERY_MS);
+  const timer = setInterval(begin, options.everyMs ?? EVERY_MS);
   return {
     stop: async () => {
       clearInterval(timer);
@@ -51,12 +55,12 @@ export function startMaintenance(options: MaintenanceOptions): Maintenance {
  *
  * @returns false when another process is at it.
  */
-export async function maintain({ pool, tasks, log }: MaintenanceOptions): Promise<boolean> {
+export async function maintain({ pool, tasks, lock = MAINTENANCE_LOCK, log }: MaintenanceOptions): Promise<boolean> {
   const client = await pool.connect();
   let broken = true;
   try {
     const { rows } = await client.query<{ locked: boolean }>('select pg_try_advisory_lock($1, $2) as locked', [
-      ...MAINTENANCE_LOCK,
+      ...lock,
     ]);
     if (!rows[0]!.locked) {
       broken = false;
@@ -67,7 +71,7 @@ export async function maintain({ pool, tasks, log }: MaintenanceOptions): Promis
       await run(client).catch((error: unknown) => log.error({ err: error, task: name }, 'a maintenance task failed'));
     }
     await client.query('reset lock_timeout');
-    await client.query('select pg_advisory_unlock($1, $2)', [...MAINTENANCE_LOCK]);
+    await client.query('select pg_advisory_unlock($1, $2)', [...lock]);
     broken = false;
     return true;
   } finally {

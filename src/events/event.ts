@@ -19,6 +19,8 @@ export type DomainEvent =
   | { readonly kind: 'cancel-requested'; readonly executionId: string }
   /** A bulk operation got on, or ended. */
   | { readonly kind: 'bulk-changed'; readonly bulkOperationId: string }
+  /** An alert was opened, acknowledged or resolved. */
+  | { readonly kind: 'alert-changed'; readonly alertId: string; readonly webhookId: string }
   /** An execution came to a step or a piece of text; its state is what it was. */
   | {
       readonly kind: 'execution-progressed';
@@ -66,6 +68,8 @@ export const topics = {
   webhookProgress: (webhookId: string): Topic => `webhook-progress:${webhookId}` as Topic,
   cancellations: 'cancellations' as Topic,
   bulkOperation: (id: string): Topic => `bulk-operation:${id}` as Topic,
+  alerts: 'alerts' as Topic,
+  webhookAlerts: (webhookId: string): Topic => `webhook-alerts:${webhookId}` as Topic,
   webhooks: 'webhooks' as Topic,
   workers: 'workers' as Topic,
   connections: 'connections' as Topic,
@@ -92,6 +96,8 @@ export function topicsOf(event: DomainEvent): readonly Topic[] {
       return [topics.cancellations];
     case 'bulk-changed':
       return [topics.bulkOperation(event.bulkOperationId)];
+    case 'alert-changed':
+      return [topics.alerts, topics.webhookAlerts(event.webhookId)];
     case 'execution-progressed':
       return [
         topics.executionProgress(event.executionId),

@@ -21,6 +21,8 @@ function toWire(event: DomainEvent): WireEvent {
       return ['a', event.executionId];
     case 'bulk-changed':
       return ['b', event.bulkOperationId];
+    case 'alert-changed':
+      return ['l', event.alertId, event.webhookId];
     case 'execution-progressed':
       return ['s', event.executionId, event.callId, event.webhookId, event.seq];
     case 'webhook-changed':
@@ -62,6 +64,8 @@ function fromWire([letter, first, second, third, fourth]: WireEvent): DomainEven
       return { kind: 'cancel-requested', executionId: text };
     case 'b':
       return { kind: 'bulk-changed', bulkOperationId: text };
+    case 'l':
+      return { kind: 'alert-changed', alertId: text, webhookId: String(second) };
     case 'w':
       return { kind: 'webhook-changed', webhookId: text };
     case 'k':

@@ -6,7 +6,7 @@ import { type ConnectionArgs, type Page, pageRequest } from './connections.js';
 /** The kinds of thing that are listed by their id: their cursors are their ids. */
 type ListedKind = Extract<
   IdKind,
-  'call' | 'execution' | 'user' | 'connection' | 'callback' | 'bulkOperation' | 'model'
+  'call' | 'execution' | 'user' | 'connection' | 'callback' | 'bulkOperation' | 'model' | 'alert'
 >;
 
 /** Reads a page of a list by id. @throws AppError BAD_USER_INPUT for a page that makes no sense. */

@@ -1,6 +1,8 @@
 import DataLoader from 'dataloader';
 import type { Principal } from '../access/principal.js';
 import { readUsersById, type UserView } from '../access/read-users.js';
+import type { AlertView } from '../alerts/alert.js';
+import { readAlerts } from '../alerts/read-alerts.js';
 import type { BulkOperationView } from '../bulk/bulk-operation.js';
 import { readBulkOperations } from '../bulk/read-bulk.js';
 import type { CallbackAttemptView, CallbackView } from '../callbacks/callback.js';
@@ -68,6 +70,7 @@ export interface Loaders {
   readonly callTotalsOfWebhooks: DataLoader<string, number>;
   readonly executionsOfWorkers: LoaderByArguments<KeysetRequest, KeysetPage<ExecutionView>>;
   readonly executionTotalsOfWorkers: DataLoader<string, number>;
+  readonly alerts: DataLoader<string, AlertView | undefined>;
   readonly bulkOperations: DataLoader<string, BulkOperationView | undefined>;
   readonly callbacks: DataLoader<string, CallbackView | undefined>;
   readonly callbacksOfCalls: DataLoader<string, CallbackView | undefined>;
@@ -120,6 +123,7 @@ export function createLoaders(deps: LoaderDeps, principal: Principal | undefined
     executionTotalsOfWorkers: new DataLoader(async (ids) =>
       inOrder(ids, await countExecutionsOfWorkers(sql, principal, ids), 0),
     ),
+    alerts: new DataLoader(async (ids) => inOrder(ids, await readAlerts(sql, ids))),
     bulkOperations: new DataLoader(async (ids) => inOrder(ids, await readBulkOperations(sql, ids))),
     callbacks: new DataLoader(async (ids) => inOrder(ids, await readCallbacksByIds(sql, ids))),
     callbacksOfCalls: new DataLoader(async (ids) => inOrder(ids, await readCallbacksOfCalls(sql, ids))),

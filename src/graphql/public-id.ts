@@ -7,6 +7,7 @@ const NOUNS: Readonly<Record<IdKind, string>> = {
   execution: 'an execution',
   callback: 'a callback',
   bulkOperation: 'a bulk operation',
+  alert: 'an alert',
   secretVersion: 'a secret',
   user: 'a user',
   apiToken: 'an API token',

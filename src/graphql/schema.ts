@@ -4,6 +4,7 @@ import { buildSchemaSync } from 'type-graphql';
 import { authChecker } from './authorization.js';
 import { AccessResolver } from './resolvers/access.js';
 import { AgentToolFields, AgentWorkerFields, AgentWorkerMutations } from './resolvers/agent-workers.js';
+import { AlertFields, AlertMutations, AlertQueries } from './resolvers/alerts.js';
 import { AuditResolver } from './resolvers/audit.js';
 import { BulkOperationFields, BulkOperationMutations, BulkOperationQueries } from './resolvers/bulk-operations.js';
 import {
@@ -39,6 +40,7 @@ import { WebhookMutations } from './resolvers/webhook-mutations.js';
 import { WebhookQueries } from './resolvers/webhook-queries.js';
 import { WorkerMutations } from './resolvers/worker-mutations.js';
 import { HttpWorkerFields, WorkerFields, WorkerQueries } from './resolvers/workers.js';
+import { AlertChangedResolver } from './subscriptions/alert-changed.js';
 import { BulkOperationProgressResolver } from './subscriptions/bulk-operation-progress.js';
 import { CallReceivedResolver } from './subscriptions/call-received.js';
 import { ExecutionEventsResolver } from './subscriptions/execution-events.js';
@@ -54,6 +56,10 @@ export function buildGraphqlSchema(): GraphQLSchema {
       AgentToolFields,
       AgentWorkerFields,
       AgentWorkerMutations,
+      AlertChangedResolver,
+      AlertFields,
+      AlertMutations,
+      AlertQueries,
       AuditResolver,
       BulkOperationFields,
       BulkOperationMutations,

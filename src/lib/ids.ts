@@ -12,6 +12,7 @@ export const ID_PREFIXES = {
   execution: 'exec-',
   callback: 'callback-',
   bulkOperation: 'bulk-',
+  alert: 'alert-',
   secretVersion: 'secret-',
   user: 'user-',
   apiToken: 'token-',

@@ -3,6 +3,7 @@ import { requirePermission } from '../../access/permissions.js';
 import { AppError } from '../../errors.js';
 import { isWorkerId, parseId } from '../../lib/ids.js';
 import type { GraphqlContext } from '../context.js';
+import { AlertObject } from '../types/alert.js';
 import { BulkOperationObject } from '../types/bulk-operation.js';
 import { CallObject } from '../types/call.js';
 import { ConnectionObject } from '../types/connection.js';
@@ -63,6 +64,12 @@ async function readNode({ loaders, principal }: GraphqlContext, id: string): Pro
     requirePermission(principal, 'executions:read');
     const view = await loaders.bulkOperations.load(bulkOperationId);
     return view && new BulkOperationObject(view);
+  }
+  const alertId = parseId('alert', id);
+  if (alertId !== undefined) {
+    requirePermission(principal, 'alerts:read');
+    const view = await loaders.alerts.load(alertId);
+    return view && new AlertObject(view);
   }
   const callbackId = parseId('callback', id);
   if (callbackId !== undefined) {

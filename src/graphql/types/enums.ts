@@ -1,6 +1,7 @@
 import { registerEnumType } from 'type-graphql';
 import type { UserRole } from '../../access/access.entities.js';
 import type { Dispatch as DispatchName, ExecutionMode as ExecutionModeName } from '../../calls/call-modes.js';
+import type { AlertKind as AlertKindName, AlertStatus as AlertStatusName } from '../../alerts/alert.js';
 import type { BulkKind as BulkKindName, BulkStatus as BulkStatusName } from '../../bulk/bulk-operation.js';
 import type { CallbackStatus as CallbackStatusName } from '../../callbacks/callback.js';
 import type { CallOutcome as CallOutcomeName } from '../../calls/call.entity.js';
@@ -126,6 +127,19 @@ export const BulkOperationStatus = enumOf<BulkStatusName>('BulkOperationStatus',
   RUNNING: 'It is being done.',
   COMPLETED: 'Everything was looked at.',
   CANCELED: 'It was canceled; what it had done stays done.',
+});
+
+export const AlertKind = enumOf<AlertKindName>('AlertKind', "What is unusual about a webhook's calls.", {
+  FAILURES: 'More of them fail than used to.',
+  REJECTIONS: 'More of them are rejected than used to be.',
+  SURGE: 'There are many more than there ever were in an hour of the days before.',
+  SILENCE: 'None come in a time in which there used to be some.',
+});
+
+export const AlertStatus = enumOf<AlertStatusName>('AlertStatus', 'Where an alert stands.', {
+  OPEN: 'Nobody has taken note of it.',
+  ACKNOWLEDGED: 'Somebody looks after it.',
+  RESOLVED: 'Its pattern is over, or somebody has dealt with it.',
 });
 
 /** The kinds of worker that can be run. */

@@ -23,6 +23,7 @@ describe('authorization', () => {
     expect(rootFields(schema.getQueryType()).length).toBeGreaterThan(10);
     expect(rootFields(schema.getMutationType()).length).toBeGreaterThan(10);
     expect(rootFields(schema.getSubscriptionType())).toEqual([
+      'alertChanged',
       'bulkOperationProgress',
       'callReceived',
       'executionEvents',

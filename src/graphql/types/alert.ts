@@ -1,0 +1,114 @@
+import { Field, Float, ID, InputType, ObjectType } from 'type-graphql';
+import { type AlertKind as AlertKindName, type AlertView, summaryOf } from '../../alerts/alert.js';
+import { formatId } from '../../lib/ids.js';
+import type { UserError } from '../../lib/user-error.js';
+import { connectionType } from '../connections.js';
+import { DateTime } from '../scalars.js';
+import { AlertKind, AlertStatus } from './enums.js';
+import { NodeObject } from './node.js';
+import { USER_ERRORS, UserErrorObject, type WithUserErrors } from './user-error.js';
+
+@ObjectType('Alert', {
+  description: 'Word that the calls of a webhook are not as they used to be. One of each kind at a time for a webhook.',
+  implements: NodeObject,
+})
+export class AlertObject extends NodeObject {
+  constructor(readonly view: AlertView) {
+    super(formatId('alert', view.id));
+  }
+
+  @Field(() => AlertKind, { description: 'What is unusual.' })
+  get kind(): AlertKindName {
+    return this.view.kind;
+  }
+
+  @Field(() => AlertStatus, { description: 'Where it stands.' })
+  get status(): AlertView['status'] {
+    return this.view.status;
+  }
+
+  @Field(() => String, { description: 'What is unusual, in a sentence with the numbers.' })
+  get summary(): string {
+    return summaryOf(this.view);
+  }
+
+  @Field(() => Float, {
+    description:
+      'What was seen the last time that the pattern was: a share from 0 to 1 (`FAILURES`, `REJECTIONS`) or calls (`SURGE`, `SILENCE`).',
+  })
+  get observed(): number {
+    return this.view.observed;
+  }
+
+  @Field(() => Float, { description: 'The same in the time that it was compared with.' })
+  get expected(): number {
+    return this.view.expected;
+  }
+
+  @Field(() => Float, { description: 'How many calls `observed` rests on: a whole number.' })
+  get calls(): number {
+    return this.view.calls;
+  }
+
+  @Field(() => DateTime, { description: 'When the pattern was first seen.' })
+  get openedAt(): Date {
+    return this.view.openedAt;
+  }
+
+  @Field(() => DateTime, { description: 'When it was last seen.' })
+  get lastSeenAt(): Date {
+    return this.view.lastSeenAt;
+  }
+
+  @Field(() => DateTime, {
+    nullable: true,
+    description: 'When the pattern was found to be over; null while it goes on, also of an alert that was resolved.',
+  })
+  get endedAt(): Date | null {
+    return this.view.endedAt;
+  }
+
+  @Field(() => DateTime, { nullable: true, description: 'When somebody acknowledged it.' })
+  get acknowledgedAt(): Date | null {
+    return this.view.acknowledgedAt;
+  }
+
+  @Field(() => DateTime, { nullable: true, description: 'When somebody resolved it, or it resolved itself.' })
+  get resolvedAt(): Date | null {
+    return this.view.resolvedAt;
+  }
+}
+
+export const AlertConnection = connectionType('Alert', () => AlertObject);
+
+@InputType('AcknowledgeAlertInput', { description: 'Which alert somebody looks after.' })
+export class AcknowledgeAlertInput {
+  @Field(() => ID, { description: "The alert's id." })
+  id!: string;
+}
+
+@InputType('ResolveAlertInput', { description: 'Which alert is dealt with.' })
+export class ResolveAlertInput {
+  @Field(() => ID, { description: "The alert's id." })
+  id!: string;
+}
+
+/** What both mutations give: each has a type of its own, so that it can grow by itself. */
+export interface AlertPayload extends WithUserErrors {
+  readonly alert?: AlertObject;
+}
+
+function alertPayload(typeName: string, mutation: string): new () => AlertPayload {
+  @ObjectType(typeName, { description: `What became of \`${mutation}\`.` })
+  class Payload implements AlertPayload {
+    @Field(() => AlertObject, { nullable: true, description: 'The alert as it is now.' })
+    readonly alert?: AlertObject;
+
+    @Field(() => [UserErrorObject], USER_ERRORS)
+    readonly userErrors!: readonly UserError[];
+  }
+  return Payload;
+}
+
+export const AcknowledgeAlertPayload = alertPayload('AcknowledgeAlertPayload', 'acknowledgeAlert');
+export const ResolveAlertPayload = alertPayload('ResolveAlertPayload', 'resolveAlert');
