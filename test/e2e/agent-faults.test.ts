@@ -232,3 +232,27 @@ it('says how to configure a model when there is none', async () => {
     await bare.close();
   }
 });
+
+it('gives a provider up that asks for one pause after the other, though nobody waits', async () => {
+  const impatient = await startAgentGateway({
+    OPENAI_BASE_URL: provider.baseUrl,
+    OPENAI_MODEL: 'test',
+    MODEL_WAIT_MS_MAX: '4000',
+  });
+  try {
+    provider.script(refuse(429, 'slow down', { 'retry-after': '1' }));
+    const post = await impatient.addWebhook([await impatient.addAgent({})], { executionMode: 'ASYNC' });
+    const { executionId } = (await post({ userMessage: 'Hello?' })).body.results[0]!;
+    const execution = await pollUntil('its end', async () => {
+      const seen = await impatient.read(executionId);
+      return seen.status === 'FAILED' ? seen : undefined;
+    });
+    expect(execution).toMatchObject({
+      attempt: 1,
+      error: { code: 'MODEL_RATE_LIMITED', message: expect.stringMatching(/waited as long as it may.*asks to wait/) },
+    });
+    expect(requests()).toBeGreaterThan(1);
+  } finally {
+    await impatient.close();
+  }
+});
