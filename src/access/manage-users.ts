@@ -1,4 +1,5 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
+import { assertVersion } from '../db/expected-version.js';
 import { AppError, codeOf } from '../errors.js';
 import { publish } from '../events/publish.js';
 import { formatId, newUuidV7 } from '../lib/ids.js';
@@ -168,9 +169,7 @@ async function lockUser(
   if (!isAtLeast(principal.role, user.role)) {
     throw new AppError('FORBIDDEN', 'The role of this user is above yours.');
   }
-  if (expectedVersion !== undefined && expectedVersion !== user.version) {
-    throw new AppError('CONFLICT', `This user is at version ${user.version} by now. Read it again.`);
-  }
+  assertVersion('The user', user.version, expectedVersion);
   return user;
 }
 

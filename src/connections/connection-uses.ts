@@ -1,11 +1,6 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import { parseId } from '../lib/ids.js';
-
-/** A worker whose current version names a connection. */
-export interface ConnectionUser {
-  readonly id: string;
-  readonly name: string;
-}
+import type { NamedUser } from '../lib/in-use.js';
 
 /**
  * Workers of any kind that use a connection: its id stands somewhere in their definition. So nothing has to keep a list
@@ -21,8 +16,8 @@ const USERS = `
 const NAMES_IT = '$.** ? (@ == $id)';
 
 /** @param connectionId in its public form. */
-export async function readConnectionUsers(em: EntityManager, connectionId: string): Promise<readonly ConnectionUser[]> {
-  return await em.execute<ConnectionUser[]>(USERS, [NAMES_IT, connectionId]);
+export async function readConnectionUsers(em: EntityManager, connectionId: string): Promise<readonly NamedUser[]> {
+  return await em.execute<NamedUser[]>(USERS, [NAMES_IT, connectionId]);
 }
 
 /**

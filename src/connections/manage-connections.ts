@@ -3,10 +3,12 @@ import { type AuditEntry, recordAudit } from '../access/audit.js';
 import { requirePermission } from '../access/permissions.js';
 import type { Principal } from '../access/principal.js';
 import type { Database } from '../db/database.js';
+import { assertVersion } from '../db/expected-version.js';
 import { AppError } from '../errors.js';
 import { publish } from '../events/publish.js';
 import type { Clock } from '../lib/clock.js';
 import { formatId, newUuidV7 } from '../lib/ids.js';
+import { inUseFaults } from '../lib/in-use.js';
 import { type Outcome, refused, succeeded, type UserError } from '../lib/user-error.js';
 import type { Keyring } from '../secrets/seal.js';
 import { secretHint } from '../secrets/secret-rules.js';
@@ -107,14 +109,7 @@ export async function deleteConnection(
   return await deps.database.transaction(async (em): Promise<Outcome<{ readonly id: string }>> => {
     const row = await lockConnection(em, id, input.expectedVersion);
     const users = await readConnectionUsers(em, formatId('connection', id));
-    if (users.length > 0) {
-      const names = users.map((worker) => `${worker.name} (${worker.id})`).join(', ');
-      return refused({
-        field: ['id'],
-        message: `These workers use this connection: ${names}.`,
-        code: 'CONNECTION_IN_USE',
-      });
-    }
+    if (users.length > 0) return refused(...inUseFaults(users, 'workers', 'this connection', 'CONNECTION_IN_USE'));
     const { name } = row;
     em.remove(row);
     await em.flush();
@@ -130,9 +125,7 @@ async function lockConnection(em: EntityManager, id: string, expectedVersion: nu
   await em.execute('select 1 from connections where id = ? for update', [id]);
   const row = await em.findOne(ConnectionEntity, { id });
   if (row === null) throw new AppError('NOT_FOUND', 'There is no such connection.');
-  if (expectedVersion !== undefined && row.version !== expectedVersion) {
-    throw new AppError('CONFLICT', `This connection is at version ${row.version} by now.`);
-  }
+  assertVersion('The connection', row.version, expectedVersion);
   return row;
 }
 

@@ -3,10 +3,12 @@ import { type AuditEntry, recordAudit } from '../access/audit.js';
 import { requirePermission } from '../access/permissions.js';
 import type { Principal } from '../access/principal.js';
 import type { Database } from '../db/database.js';
+import { assertVersion } from '../db/expected-version.js';
 import { AppError } from '../errors.js';
 import { publish } from '../events/publish.js';
 import type { Clock } from '../lib/clock.js';
 import { formatId, newUuidV7 } from '../lib/ids.js';
+import { inUseFaults, type NamedUser } from '../lib/in-use.js';
 import { type Outcome, refused, succeeded, type UserError } from '../lib/user-error.js';
 import type { Keyring } from '../secrets/seal.js';
 import { hasDefaultModel, lockDefaultModel } from './default-model.js';
@@ -131,11 +133,8 @@ export async function deleteModel(
   const { id } = input;
   return await deps.database.transaction(async (em): Promise<Outcome<{ readonly id: string }>> => {
     const row = await lockModel(em, id, input.expectedVersion);
-    const users = await em.execute<{ id: string; name: string }[]>(USED_BY, [formatId('model', id)]);
-    if (users.length > 0) {
-      const names = users.map((worker) => `${worker.name} (${worker.id})`).join(', ');
-      return refused({ field: ['id'], message: `These workers use this model: ${names}.`, code: 'MODEL_IN_USE' });
-    }
+    const users = await em.execute<NamedUser[]>(USED_BY, [formatId('model', id)]);
+    if (users.length > 0) return refused(...inUseFaults(users, 'workers', 'this model', 'MODEL_IN_USE'));
     const entry = auditOf('model.deleted', row);
     em.assign(row, { deletedAt: new Date(deps.clock.nowMs()), isDefault: false, apiKeySealed: null, apiKeyHint: null });
     await em.flush();
@@ -156,9 +155,7 @@ async function lockModel(em: EntityManager, id: string, expectedVersion: number 
   await em.execute('select 1 from models where id = ? for update', [id]);
   const row = await em.findOne(ModelEntity, { id, deletedAt: null });
   if (row === null) throw new AppError('NOT_FOUND', 'There is no such model.');
-  if (expectedVersion !== undefined && row.version !== expectedVersion) {
-    throw new AppError('CONFLICT', `This model is at version ${row.version} by now.`);
-  }
+  assertVersion('The model', row.version, expectedVersion);
   return row;
 }
 

@@ -1,5 +1,6 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import type { Database } from '../db/database.js';
+import { assertVersion } from '../db/expected-version.js';
 import { AppError } from '../errors.js';
 import { type Outcome, refused } from '../lib/user-error.js';
 import { readWorkersById, type WorkerView } from './read-workers.js';
@@ -16,9 +17,7 @@ export async function lockWorker(em: EntityManager, id: string, expectedVersion:
   await em.execute('select 1 from workers where id = ? for update', [id]);
   const worker = await em.findOne(WorkerEntity, { id, deletedAt: null });
   if (worker === null) throw new AppError('NOT_FOUND', 'There is no such worker.');
-  if (expectedVersion !== undefined && worker.currentVersion !== expectedVersion) {
-    throw new AppError('CONFLICT', `This worker is at version ${worker.currentVersion} by now.`);
-  }
+  assertVersion('The worker', worker.currentVersion, expectedVersion);
   return worker;
 }
 

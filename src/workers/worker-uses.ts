@@ -1,5 +1,6 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import { formatId } from '../lib/ids.js';
+import { inUseFaults, type NamedUser } from '../lib/in-use.js';
 import type { UserError } from '../lib/user-error.js';
 
 /** The advisory lock of whoever changes which workers use which ("work" and "uses" as two 32-bit numbers). */
@@ -26,23 +27,13 @@ const AGENTS = `
     and v.definition -> 'tools' @> jsonb_build_array(jsonb_build_object('kind', 'WORKER', 'workerId', ?::text))
   order by w.name, w.id limit 100`;
 
-interface User {
-  readonly id: string;
-  readonly name: string;
-}
-
 /** Says who uses a worker, and why it can't be deleted; under {@link lockWorkerUses}. */
 export async function workerInUseFaults(em: EntityManager, workerId: string): Promise<readonly UserError[]> {
-  const webhooks = await em.execute<User[]>(WEBHOOKS, [workerId]);
-  const agents = await em.execute<User[]>(AGENTS, [workerId, workerId]);
-  const faults: UserError[] = [];
-  if (webhooks.length > 0) {
-    const names = webhooks.map(({ id, name }) => `${name} (${formatId('webhook', id)})`).join(', ');
-    faults.push({ field: ['id'], message: `These webhooks use this worker: ${names}.`, code: 'WORKER_IN_USE' });
-  }
-  if (agents.length > 0) {
-    const names = agents.map(({ id, name }) => `${name} (${id})`).join(', ');
-    faults.push({ field: ['id'], message: `These agents use this worker as a tool: ${names}.`, code: 'WORKER_IN_USE' });
-  }
-  return faults;
+  const webhooks = await em.execute<NamedUser[]>(WEBHOOKS, [workerId]);
+  const agents = await em.execute<NamedUser[]>(AGENTS, [workerId, workerId]);
+  const named = webhooks.map(({ id, name }) => ({ id: formatId('webhook', id), name }));
+  return [
+    ...inUseFaults(named, 'webhooks', 'this worker', 'WORKER_IN_USE'),
+    ...inUseFaults(agents, 'agents', 'this worker as a tool', 'WORKER_IN_USE'),
+  ];
 }

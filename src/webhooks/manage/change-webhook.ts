@@ -1,5 +1,6 @@
 import { LockMode } from '@mikro-orm/core';
 import type { EntityManager } from '@mikro-orm/postgresql';
+import { assertVersion } from '../../db/expected-version.js';
 import { AppError } from '../../errors.js';
 import { publish } from '../../events/publish.js';
 import type { Clock } from '../../lib/clock.js';
@@ -18,12 +19,7 @@ export async function lockForChange(
 ): Promise<Webhook> {
   const webhook = await em.findOne(WebhookEntity, { id, deletedAt: null }, { lockMode: LockMode.PESSIMISTIC_WRITE });
   if (webhook === null) throw new AppError('NOT_FOUND', 'There is no such webhook.');
-  if (expectedVersion !== undefined && expectedVersion !== webhook.version) {
-    throw new AppError(
-      'CONFLICT',
-      `The webhook is at version ${webhook.version}, and this change was made for version ${expectedVersion}. Read it again.`,
-    );
-  }
+  assertVersion('The webhook', webhook.version, expectedVersion);
   return webhook;
 }
 

@@ -5,10 +5,12 @@ import { recordAudit } from '../../access/audit.js';
 import { requirePermission } from '../../access/permissions.js';
 import type { Principal } from '../../access/principal.js';
 import type { Database } from '../../db/database.js';
+import { assertVersion } from '../../db/expected-version.js';
 import { AppError } from '../../errors.js';
 import { publish } from '../../events/publish.js';
 import type { Clock } from '../../lib/clock.js';
 import { formatId, newUuidV7, parseId } from '../../lib/ids.js';
+import { inUseFaults, type NamedUser } from '../../lib/in-use.js';
 import { nameFaults } from '../../lib/text-rules.js';
 import { type Outcome, refused, succeeded } from '../../lib/user-error.js';
 import { parseDefinition } from './definition.js';
@@ -135,15 +137,12 @@ export async function deleteProvider(
   requirePermission(principal, 'webhooks:write');
   return await deps.database.transaction(async (em) => {
     const provider = await lockProvider(em, input.id, input.expectedVersion);
-    const users = await em.execute<{ id: string; name: string }[]>(
+    const webhooks = await em.execute<NamedUser[]>(
       `select id, name from webhooks where auth_provider = ? and deleted_at is null order by name, id limit ${NAMED_MAX}`,
       [provider.id],
     );
-    if (users.length > 0) {
-      const names = users.map((webhook) => `${webhook.name} (${formatId('webhook', webhook.id)})`).join(', ');
-      const message = `These webhooks use this provider: ${names}.`;
-      return refused({ field: ['id'], message, code: 'PROVIDER_IN_USE' });
-    }
+    const users = webhooks.map(({ id, name }) => ({ id: formatId('webhook', id), name }));
+    if (users.length > 0) return refused(...inUseFaults(users, 'webhooks', 'this provider', 'PROVIDER_IN_USE'));
     em.remove(provider);
     await em.flush();
     await recordAudit(em, principal, {
@@ -162,9 +161,7 @@ async function lockProvider(em: EntityManager, id: string, expectedVersion: numb
       ? null
       : await em.findOne(ProviderEntity, { id }, { lockMode: LockMode.PESSIMISTIC_WRITE });
   if (provider === null) throw new AppError('NOT_FOUND', 'There is no such provider of your own.');
-  if (expectedVersion !== undefined && expectedVersion !== provider.version) {
-    throw new AppError('CONFLICT', `The provider is at version ${provider.version} by now. Read it again.`);
-  }
+  assertVersion('The provider', provider.version, expectedVersion);
   return provider;
 }
 
