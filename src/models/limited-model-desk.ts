@@ -37,6 +37,8 @@ const SILENT_MS_MAX = 120_000;
 /** The desk of a process: a step passes the model's limits and the webhook's cap, is made, and is counted. */
 export class LimitedModelDesk implements ModelDesk {
   readonly #options: LimitedModelDeskOptions;
+  /** The newest settlement of each execution that has one under way, by the execution's UUID. Never rejects. */
+  readonly #settling = new Map<string, Promise<void>>();
 
   constructor(options: LimitedModelDeskOptions) {
     this.#options = options;
@@ -108,12 +110,25 @@ export class LimitedModelDesk implements ModelDesk {
     }
     const executionId = parseId('execution', request.executionId)!;
     const webhookId = parseId('webhook', request.webhookId)!;
-    await settleStep(sql, shard, { stepId, executionId, webhookId, modelId: model.id, ...usage }).catch(
-      // To fail the step would have it paid again.
-      (error: unknown) => log.error({ err: error, executionId, ...tokens }, 'a paid step could not be counted'),
+    await this.#inTurn(executionId, () =>
+      settleStep(sql, shard, { stepId, executionId, webhookId, modelId: model.id, ...usage }).catch(
+        // To fail the step would have it paid again.
+        (error: unknown) => log.error({ err: error, executionId, ...tokens }, 'a paid step could not be counted'),
+      ),
     );
     leases.settled(stepId);
     return usage;
+  }
+
+  /**
+   * Settles the steps of an execution one after the other. Its row remembers the last one, so that a settlement whose
+   * answer was lost counts once when it is tried again: another one in between would make it forget.
+   */
+  async #inTurn(executionId: string, settle: () => Promise<void>): Promise<void> {
+    const mine = (this.#settling.get(executionId) ?? Promise.resolve()).then(settle);
+    this.#settling.set(executionId, mine);
+    await mine;
+    if (this.#settling.get(executionId) === mine) this.#settling.delete(executionId);
   }
 }
 

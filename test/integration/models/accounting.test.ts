@@ -108,6 +108,27 @@ describe('a step', () => {
     expect(await charged(payer)).toMatchObject({ prompt: 20, cost: '14' });
   });
 
+  it('counts once when the answer to its settlement is lost, also beside others of its execution', async () => {
+    const modelId = await fixture.addModel({ baseUrl: server.baseUrl, prices: PRICES });
+    const payer = await fixture.addPayer();
+    server.script(answer('Paris', USAGE));
+    const { pool } = fixture.database;
+    const query = pool.query.bind(pool) as (...given: unknown[]) => Promise<unknown>;
+    let lost = 0;
+    pool.query = (async (config: { name?: string }, ...rest: unknown[]) => {
+      const settled = await query(config, ...rest);
+      if (config.name === 'settle-model-step' && (lost += 1) === 1) throw new Error('the connection was lost');
+      return settled;
+    }) as typeof pool.query;
+    try {
+      await Promise.all([fixture.ask(payer, { modelId }), fixture.ask(payer, { modelId })]);
+    } finally {
+      pool.query = query as typeof pool.query;
+    }
+    expect(lost).toBe(3); // two and the one that was tried again
+    expect(await charged(payer)).toEqual({ prompt: 2_000, completion: 100, cached: 800, cost: String(2n * COST) });
+  });
+
   it('is estimated when the provider does not count', async () => {
     const modelId = await fixture.addModel({ baseUrl: server.baseUrl, prices: PRICES });
     server.script((_, response) => {
