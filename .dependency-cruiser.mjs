@@ -94,7 +94,7 @@ export default {
       name: 'config-is-nearly-a-leaf',
       severity: 'error',
       from: { path: pathOf('config') },
-      to: { path: '^src/', pathNot: [pathOf('errors'), pathOf('lib')] },
+      to: { path: '^src/', pathNot: ['config', 'errors', 'lib'].map(pathOf) },
     },
     {
       name: 'only-main-and-app-know-the-settings',

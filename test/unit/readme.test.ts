@@ -1,6 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { describe, expect, it } from '@jest/globals';
-import { readConfig, SETTING_NAMES } from '../../src/config.js';
+import { readConfig } from '../../src/config.js';
+import { SETTING_NAMES } from '../../src/config/settings.js';
 
 const readme = await readFile(new URL('../../README.md', import.meta.url), 'utf8');
 

@@ -17,19 +17,20 @@ import { keysetConnection, keysetRequest } from '../keyset-connection.js';
 import { readId } from '../public-id.js';
 import {
   CreateModelInput,
-  CreateModelPayload,
   DeleteModelInput,
-  DeleteModelPayload,
-  ModelConnection,
-  ModelObject,
-  type ModelPayload,
   SetDefaultModelInput,
-  SetDefaultModelPayload,
   TestModelInput,
-  TestModelPayload,
   UpdateModelInput,
+} from '../types/model-inputs.js';
+import {
+  CreateModelPayload,
+  DeleteModelPayload,
+  type ModelPayload,
+  SetDefaultModelPayload,
+  TestModelPayload,
   UpdateModelPayload,
-} from '../types/model.js';
+} from '../types/model-payloads.js';
+import { ModelConnection, ModelObject } from '../types/model.js';
 
 @Resolver()
 export class ModelQueries {

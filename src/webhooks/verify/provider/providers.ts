@@ -1,62 +1,10 @@
-import type { HmacScheme, Provider, TimestampRule } from './provider.js';
-
-const FIVE_MINUTES_MS = 300_000;
-
-/** For senders that name no other: what most of them name. */
-const toleranceMs = FIVE_MINUTES_MS;
+import { overBody, standardWebhooks, timedItems, toleranceMs, versionZero } from './common-schemes.js';
+import type { Provider } from './provider.js';
 
 const BASE64_KEY = {
   pattern: /^(?:whsec_)?[A-Za-z0-9+/]{16,}={0,2}$/,
   description: 'whsec_ and base64, as the sender shows it',
 };
-
-/** https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md */
-function standardWebhooks(prefix: 'webhook' | 'svix'): HmacScheme {
-  return {
-    scheme: 'hmac',
-    alg: 'sha256',
-    enc: 'base64',
-    header: `${prefix}-signature`,
-    extract: { item: ' ', kv: ',', field: 'v1' },
-    ts: { from: 'header', name: `${prefix}-timestamp`, unit: 's', toleranceMs },
-    base: ['{id}.{timestamp}.{body}'],
-    idHeader: `${prefix}-id`,
-    key: { enc: 'base64', strip: 'whsec_' },
-  };
-}
-
-/** An HMAC-SHA256 over the body alone. */
-function overBody(header: string, enc: 'hex' | 'base64', field?: string): HmacScheme {
-  const extract = field === undefined ? {} : { extract: { kv: '=', field } };
-  return { scheme: 'hmac', alg: 'sha256', enc, header, ...extract, base: ['{body}'] };
-}
-
-/** `t=1700000000,v1=…`, several `v1` while a secret is being rolled. */
-function timedItems(header: string, tolerance: number): HmacScheme {
-  return {
-    scheme: 'hmac',
-    alg: 'sha256',
-    enc: 'hex',
-    header,
-    extract: { item: ',', kv: '=', field: 'v1' },
-    ts: { from: 'signature', name: 't', unit: 's', toleranceMs: tolerance },
-    base: ['{timestamp}.{body}'],
-  };
-}
-
-/** `v0=…` over `v0:timestamp:body`. */
-function versionZero(header: string, timestampHeader: string): HmacScheme {
-  const ts: TimestampRule = { from: 'header', name: timestampHeader, unit: 's', toleranceMs };
-  return {
-    scheme: 'hmac',
-    alg: 'sha256',
-    enc: 'hex',
-    header,
-    extract: { kv: '=', field: 'v0' },
-    ts,
-    base: ['v0:{timestamp}:{body}'],
-  };
-}
 
 /** All senders, by name. Senders are set up by it: it may grow and not change. */
 export const PROVIDERS: readonly Provider[] = [
@@ -256,7 +204,7 @@ export const PROVIDERS: readonly Provider[] = [
   {
     id: 'stripe',
     name: 'Stripe',
-    schemes: [timedItems('Stripe-Signature', FIVE_MINUTES_MS)],
+    schemes: [timedItems('Stripe-Signature', 300_000)],
     secretFrom: 'sender-later',
     dedup: { body: ['id'] },
     setup:
