@@ -4,9 +4,11 @@ import type { GraphqlContext, GraphqlServices } from './context.js';
 import { createExplorer } from './explorer.js';
 import { createHttpTransport, type GraphqlMiddleware } from './http-transport.js';
 import { OPERATION_LIMITS, type OperationLimits } from './limits/operation-limits.js';
+import { type Authenticates, LIVE_LIMITS, type LiveLimits } from './live/live-options.js';
+import { LiveSessions } from './live/live-sessions.js';
 import { createLoaders } from './loaders.js';
 import { buildGraphqlSchema } from './schema.js';
-import { type Authenticates, SOCKET_LIMITS, type SocketLimits } from './websocket/socket-options.js';
+import { createSseTransport } from './sse/sse-transport.js';
 import { createWebSocketTransport, type Upgrade } from './websocket/websocket-transport.js';
 
 export interface GraphqlOptions {
@@ -17,7 +19,7 @@ export interface GraphqlOptions {
   /** Then GraphiQL is only for who has signed in. */
   readonly production: boolean;
   readonly limits?: Partial<OperationLimits>;
-  readonly sockets?: Partial<SocketLimits>;
+  readonly live?: Partial<LiveLimits>;
 }
 
 /** GraphQL, to be mounted on an HTTP server. */
@@ -27,7 +29,7 @@ export interface Graphql {
   /** Takes over the connection of a WebSocket handshake. */
   readonly upgrade: Upgrade;
   /**
-   * Closes the WebSockets and lets no more in; HTTP goes on. To be called before the HTTP server closes, which waits
+   * Closes WebSockets and streams and lets no more in; HTTP goes on. To be called before the HTTP server closes, which waits
    * for all its connections.
    */
   drain(): Promise<void>;
@@ -64,25 +66,18 @@ export function mountGraphql(schema: GraphQLSchema, options: GraphqlOptions): Gr
     production,
     principalOf: async ({ cookie }) => await authenticator.authenticate({ cookie }),
   });
-  const webSockets = createWebSocketTransport({
-    schema,
-    authenticator,
-    contextOf,
-    introspection,
-    operations,
-    limits: { ...SOCKET_LIMITS, ...options.sockets },
-    hub,
-    publicUrl,
-    log,
-  });
+  const limits = { ...LIVE_LIMITS, ...options.live };
+  const sessions = new LiveSessions({ authenticator, limits, hub, log });
+  const live = { schema, authenticator, contextOf, introspection, operations, limits, sessions, publicUrl, log };
+  const sse = createSseTransport(live);
   return {
     middleware: async (ctx, next) => {
-      if (!(await explorer(ctx))) await http.middleware(ctx, next);
+      if (!(await explorer(ctx)) && !(await sse(ctx))) await http.middleware(ctx, next);
     },
-    upgrade: webSockets.upgrade,
-    drain: async () => await webSockets.close(),
+    upgrade: createWebSocketTransport(live),
+    drain: async () => await sessions.close(),
     close: async () => {
-      await webSockets.close();
+      await sessions.close();
       await http.close();
     },
   };

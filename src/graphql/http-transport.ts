@@ -112,7 +112,10 @@ function costPlugin({ costMax }: OperationLimits): ApolloServerPlugin<GraphqlCon
       return Promise.resolve({
         didResolveOperation: ({ schema, document, request, operation }) => {
           if (operation?.operation === OperationTypeNode.SUBSCRIPTION) {
-            throw codedError('BAD_USER_INPUT', 'Subscriptions need a WebSocket (subprotocol graphql-transport-ws).');
+            throw codedError(
+              'BAD_USER_INPUT',
+              'Subscriptions need a WebSocket (subprotocol graphql-transport-ws) or Accept: text/event-stream.',
+            );
           }
           cost = measureCost({ schema, document, ...request }, costMax);
           return Promise.resolve();

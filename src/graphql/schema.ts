@@ -123,7 +123,7 @@ function describeRoots(schema: GraphQLSchema): void {
   const descriptions = [
     [schema.getQueryType(), 'What can be read.'],
     [schema.getMutationType(), 'What can be changed. Each answer has `userErrors` for what the user can mend.'],
-    [schema.getSubscriptionType(), 'What can be watched live, over WebSocket.'],
+    [schema.getSubscriptionType(), 'What can be watched live, over WebSocket or server-sent events.'],
   ] as const;
   for (const [type, description] of descriptions) if (type) type.description = description;
 }

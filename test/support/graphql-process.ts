@@ -34,7 +34,7 @@ export interface GraphqlFault {
 }
 
 export interface GraphqlProcessOptions extends Partial<
-  Pick<GraphqlOptions, 'introspection' | 'production' | 'limits' | 'sockets'>
+  Pick<GraphqlOptions, 'introspection' | 'production' | 'limits' | 'live'>
 > {
   readonly databaseUrl: string;
   /** Another schema than the gateway's. */
@@ -105,7 +105,7 @@ export async function openGraphqlProcess(options: GraphqlProcessOptions): Promis
     introspection: options.introspection ?? false,
     production: options.production ?? true,
     ...(options.limits !== undefined && { limits: options.limits }),
-    ...(options.sockets !== undefined && { sockets: options.sockets }),
+    ...(options.live !== undefined && { live: options.live }),
   });
   const http = await openHttp({
     admin: {

@@ -7,6 +7,7 @@ import { asJsonText } from '../../../src/lib/json-text.js';
 import { createLogger } from '../../../src/lib/logger.js';
 import { type ExecutionFixture, openExecutionFixture, signal } from '../../support/execution-fixture.js';
 import { addToken, type GraphqlProcess, openGraphqlProcess, openKnownSocket } from '../../support/graphql-process.js';
+import { subscribers } from '../../support/hub-subscribers.js';
 
 let fixture: ExecutionFixture;
 /** Two processes that share nothing but the database; calls are stored and run by a third, the fixture. */
@@ -334,31 +335,3 @@ describe('a socket that closes', () => {
     await process.close();
   });
 });
-
-/** Counts the streams that a process's hub has open, from now on. */
-function subscribers({ hub }: GraphqlProcess): { now: () => number; reach: (count: number) => Promise<void> } {
-  const open = new Set<object>();
-  let changed = Promise.withResolvers<void>();
-  const change = (): void => {
-    changed.resolve();
-    changed = Promise.withResolvers();
-  };
-  const subscribe = hub.subscribe.bind(hub);
-  hub.subscribe = (...args) => {
-    const stream = subscribe(...args);
-    const close = stream.close.bind(stream);
-    open.add(stream);
-    change();
-    stream.close = () => {
-      close();
-      if (open.delete(stream)) change();
-    };
-    return stream;
-  };
-  return {
-    now: () => open.size,
-    reach: async (count) => {
-      while (open.size !== count) await changed.promise;
-    },
-  };
-}

@@ -4,7 +4,7 @@ import { WebSocket } from 'ws';
 import { revokeApiToken } from '../../../src/access/api-tokens.js';
 import { SESSION_COOKIE } from '../../../src/access/session-cookie.js';
 import { exchangeLoginToken, issueLoginToken } from '../../../src/access/sessions.js';
-import type { SocketLimits } from '../../../src/graphql/websocket/socket-options.js';
+import type { LiveLimits } from '../../../src/graphql/live/live-options.js';
 import { systemClock } from '../../../src/lib/clock.js';
 import {
   addToken,
@@ -37,10 +37,10 @@ afterAll(async () => {
 });
 
 async function openAnother(
-  sockets: Partial<SocketLimits>,
+  live: Partial<LiveLimits>,
   options: Partial<GraphqlProcessOptions> = {},
 ): Promise<GraphqlProcess> {
-  const other = await openGraphqlProcess({ databaseUrl: testDatabase.url, sockets, ...options });
+  const other = await openGraphqlProcess({ databaseUrl: testDatabase.url, live, ...options });
   others.push(other);
   return other;
 }
@@ -151,7 +151,7 @@ describe('the way in', () => {
   });
 
   it('takes so many sockets of a user and no more: 4430', async () => {
-    const { socketUrl } = await openAnother({ socketsPerUserMax: 2 });
+    const { socketUrl } = await openAnother({ connectionsPerUserMax: 2 });
     const first = [await openKnownSocket(socketUrl, owner.token), await openKnownSocket(socketUrl, owner.token)];
     const third = openSocket(socketUrl);
     await third.opened;
@@ -163,7 +163,7 @@ describe('the way in', () => {
   });
 
   it('takes so many sockets in all and no more: 503', async () => {
-    const { socketUrl } = await openAnother({ socketsMax: 1 });
+    const { socketUrl } = await openAnother({ connectionsMax: 1 });
     const raw = await openKnownSocket(socketUrl, owner.token);
     expect(await handshakeStatus(socketUrl, {})).toBe(503);
     raw.socket.terminate();

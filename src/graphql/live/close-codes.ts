@@ -1,5 +1,6 @@
 /**
- * Why the server closes a WebSocket, besides what graphql-ws closes for by itself (4400 to 4429,
+ * Why the server closes a live connection: a WebSocket with the code, a stream of server-sent events by cutting it off.
+ * WebSockets are also closed for what graphql-ws closes for by itself (4400 to 4429,
  * https://github.com/graphql/graphql-over-http/blob/main/rfcs/GraphQLOverWebSocket.md). graphql-ws's client connects
  * again after each of these but `unauthorized` and `internal`.
  */

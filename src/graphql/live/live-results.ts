@@ -1,7 +1,7 @@
 import { createSourceEventStream, execute, type ExecutionArgs, type ExecutionResult } from 'graphql';
 import type { GraphqlContext } from '../context.js';
 
-/** A subscription's results, as graphql-ws wants them. */
+/** A subscription's results, as graphql-ws and graphql-sse want them. */
 export type Results = AsyncGenerator<ExecutionResult, void, void>;
 
 /**

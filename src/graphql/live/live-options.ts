@@ -12,12 +12,12 @@ export interface Authenticates {
   }): Promise<Principal | undefined>;
 }
 
-/** What sockets may take. A client that needs more opens another socket, as far as that is allowed. */
-export interface SocketLimits {
+/** What live connections may take: WebSockets and streams of server-sent events, counted together. */
+export interface LiveLimits {
   /** In this process. */
-  readonly socketsMax: number;
+  readonly connectionsMax: number;
   /** Of one user in this process, through whichever tokens and sessions. */
-  readonly socketsPerUserMax: number;
+  readonly connectionsPerUserMax: number;
   /** Operations under way on one socket, subscriptions and others. */
   readonly operationsPerSocketMax: number;
   /** Of one message that comes in. */
@@ -29,17 +29,17 @@ export interface SocketLimits {
   readonly bufferedBytesMax: number;
   /** For `connection_init` to come; then 4408. */
   readonly initTimeoutMs: number;
-  /** Between pings. A socket that answers none until the next is dead. */
+  /** Between pings. A socket that answers none until the next is dead; so is a stream that takes nothing for so long. */
   readonly pingMs: number;
-  /** How often each socket's credentials are looked at again; an event that ends them is heard at once. */
+  /** How often each connection's credentials are looked at again; an event that ends them is heard at once. */
   readonly recheckMs: number;
   /** For a client to answer our closing; then the connection is cut. */
   readonly closeMs: number;
 }
 
-export const SOCKET_LIMITS: SocketLimits = {
-  socketsMax: 5_000,
-  socketsPerUserMax: 200,
+export const LIVE_LIMITS: LiveLimits = {
+  connectionsMax: 5_000,
+  connectionsPerUserMax: 200,
   operationsPerSocketMax: 100,
   messageBytesMax: 1_048_576,
   bufferedBytesMax: 4_194_304,
@@ -49,14 +49,14 @@ export const SOCKET_LIMITS: SocketLimits = {
   closeMs: 1_000,
 };
 
-/** What every socket of a process works with. */
-export interface SocketOptions {
+/** What every live connection of a process works with. */
+export interface LiveOptions {
   readonly schema: GraphQLSchema;
   readonly authenticator: Authenticates;
   /** A fresh context for one operation or one event. */
   readonly contextOf: (principal: Principal | undefined, requestId: string) => GraphqlContext;
   readonly introspection: boolean;
   readonly operations: OperationLimits;
-  readonly limits: SocketLimits;
+  readonly limits: LiveLimits;
   readonly log: Logger;
 }
