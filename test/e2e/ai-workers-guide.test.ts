@@ -1,9 +1,9 @@
 import { execFile } from 'node:child_process';
-import { readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { LLMock } from '@copilotkit/aimock';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { databaseEnv, type GatewayProcess, startGatewayProcess } from '../support/gateway-process.js';
+import { readPage, textsOf } from '../support/page.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
 import { parseEvents } from '../support/sse.js';
 
@@ -11,8 +11,7 @@ const run = promisify(execFile);
 const ROOT = new URL('../../', import.meta.url).pathname;
 
 /** The commands of the guide, block by block, as they stand there. */
-const guide = await readFile(new URL('../../docs/ai-workers.md', import.meta.url), 'utf8');
-const blocks = [...guide.matchAll(/^```sh\n([\s\S]*?)^```$/gm)].map((match) => match[1]!);
+const blocks = textsOf(await readPage('docs/ai-workers.md'), 'sh');
 const starts = blocks.filter((block) => block.endsWith('npm start\n'));
 const commands = blocks.filter((block) => !starts.includes(block));
 
@@ -51,13 +50,11 @@ async function runCommands(env: Record<string, string>): Promise<string[]> {
 }
 
 it('begins in the README', async () => {
-  const readme = await readFile(new URL('../../README.md', import.meta.url), 'utf8');
-  const block = /^```sh\n(OPENAI_BASE_URL[^\n]*npm start[^\n]*\n)([\s\S]*?createAgentWorker[\s\S]*?)^```$/m.exec(
-    readme,
-  )!;
+  const recipes = textsOf(await readPage('README.md'), 'sh');
+  const [start, ...rest] = recipes.find((recipe) => recipe.includes('createAgentWorker'))!.split('\n');
   const env = databaseEnv(database.url);
-  gateway = await startGatewayProcess({ env: { ...env, ...settingsOf(block[1]!) } });
-  const { stdout } = await run('sh', ['-euc', block[2]!.replace('http://127.0.0.1:4000', gateway.url)], {
+  gateway = await startGatewayProcess({ env: { ...env, ...settingsOf(start!) } });
+  const { stdout } = await run('sh', ['-euc', rest.join('\n').replace('http://127.0.0.1:4000', gateway.url)], {
     cwd: ROOT,
     env: { PATH: process.env['PATH'], ...env },
   });

@@ -9,7 +9,7 @@ import {
   type GatewayProcess,
   startGatewayProcess,
 } from '../support/gateway-process.js';
-import { graphqlDocumentsOf } from '../support/page-documents.js';
+import { graphqlOf } from '../support/page.js';
 import { pollUntil } from '../support/poll-until.js';
 import { postCall } from '../support/post-call.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
@@ -68,7 +68,7 @@ const replays = async (): Promise<{ all: number; sources: number }> => {
 };
 
 it('a SIGKILL in the middle of a bulk replay loses none and does none twice; every document of docs/replay.md works', async () => {
-  const [, , replay, replayMany, progress, bulkOperations, cancelMany, ...more] = await graphqlDocumentsOf('replay.md');
+  const [, , replay, replayMany, progress, bulkOperations, cancelMany, ...more] = await graphqlOf('docs/replay.md');
   expect(more).toEqual([]);
   const from = new Date(Date.now() - 60_000).toISOString();
   const first = await startGatewayProcess({ env });

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { Webhook as StandardWebhook } from 'standardwebhooks';
 import { type CallbackReceiver, openCallbackReceiver, status } from '../support/callback-receiver.js';
 import { createWebhook, databaseEnv, type GatewayProcess, startGatewayProcess } from '../support/gateway-process.js';
-import { graphqlDocumentsOf } from '../support/page-documents.js';
+import { graphqlOf } from '../support/page.js';
 import { pollUntil } from '../support/poll-until.js';
 import { postCall } from '../support/post-call.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
@@ -92,7 +92,7 @@ it('an address that the operator does not allow gets nothing', async () => {
 }, 60_000);
 
 it('every document of docs/callbacks.md does what the page says', async () => {
-  const [setCallback, newSecret, callbacks, sendAgain, ...more] = await graphqlDocumentsOf('callbacks.md');
+  const [setCallback, newSecret, callbacks, sendAgain, ...more] = await graphqlOf('docs/callbacks.md');
   expect(more).toEqual([]);
   const gateway = await startGatewayProcess({ env });
   try {

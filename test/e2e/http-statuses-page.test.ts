@@ -1,8 +1,8 @@
-import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
-import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { ADMIN_TOKEN, databaseEnv, type GatewayProcess, startGatewayProcess } from '../support/gateway-process.js';
+import { blocksOf, readPage } from '../support/page.js';
+import { runScript } from '../support/shell.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
 
 /** Between the outputs of the page's commands. */
@@ -24,23 +24,19 @@ beforeAll(async () => {
   database = await createTestDatabase();
   const env = { TRUSTED_PROXIES: '127.0.0.1', RESULT_WAITERS_MAX: '1', LOG_LEVEL: 'silent' };
   gateway = await startGatewayProcess({ env: { ...databaseEnv(database.url), ...env } });
-  const page = await readFile(new URL('../../docs/http-statuses.md', import.meta.url), 'utf8');
-  blocks = [...page.matchAll(/```sh\n([\s\S]*?)```\n(?:\n```http\n([\s\S]*?)```)?/g)].map(([, command, answer]) => ({
-    command: command!,
-    answer,
-  }));
-  const script = blocks.map(({ command }) => `${command}\nprintf '\\n%s\\n' '${MARK}'`).join('\n');
-  const { stdout } = await promisify(execFile)('sh', ['-c', script], {
-    env: {
-      PATH: process.env['PATH'],
-      WORKHOOK: gateway.url,
-      TOKEN: ADMIN_TOKEN,
-      STOP_DATABASE: doorCommand(false),
-      START_DATABASE: doorCommand(true),
-    },
-    timeout: 60_000,
+  const all = blocksOf(await readPage('docs/http-statuses.md'));
+  blocks = all.flatMap(({ kind, text }, i) => {
+    const next = all[i + 1];
+    return kind === 'sh' ? [{ command: text, answer: next?.kind === 'http' ? next.text : undefined }] : [];
   });
-  outputs = stdout.replaceAll('\r', '').split(`\n${MARK}\n`).slice(0, -1);
+  const script = blocks.map(({ command }) => `${command}\nprintf '\\n%s\\n' '${MARK}'`).join('\n');
+  const printed = await runScript(script, {
+    WORKHOOK: gateway.url,
+    TOKEN: ADMIN_TOKEN,
+    STOP_DATABASE: doorCommand(false),
+    START_DATABASE: doorCommand(true),
+  });
+  outputs = printed.replaceAll('\r', '').split(`\n${MARK}\n`).slice(0, -1);
 }, 90_000);
 
 afterAll(async () => {

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { openGate } from '../support/gate.js';
 import { createWebhook, databaseEnv, type GatewayProcess, startGatewayProcess } from '../support/gateway-process.js';
-import { graphqlDocumentsOf } from '../support/page-documents.js';
+import { graphqlOf } from '../support/page.js';
 import { pollUntil } from '../support/poll-until.js';
 import { postCall } from '../support/post-call.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
@@ -38,7 +38,7 @@ const statusOf = async (executionId: string): Promise<string> =>
   ).execution.status;
 
 it('a worker in another process is aborted when its execution is canceled, and its retry runs', async () => {
-  const [cancel, retry] = await graphqlDocumentsOf('replay.md');
+  const [cancel, retry] = await graphqlOf('docs/replay.md');
   const gate = await openGate();
   try {
     const webhook = await createWebhook(front, {

@@ -1,8 +1,5 @@
-import { execFile } from 'node:child_process';
 import { createHmac } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { connect } from 'node:net';
-import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { EventSource } from 'eventsource';
 import {
@@ -18,9 +15,9 @@ import { pollUntil } from '../support/poll-until.js';
 import { postCall } from '../support/post-call.js';
 import { parseEvents, StreamReader } from '../support/sse.js';
 import { openTcpProxy } from '../support/tcp-proxy.js';
+import { readPage, textsOf } from '../support/page.js';
+import { runScript } from '../support/shell.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
-
-const run = promisify(execFile);
 
 let database: TestDatabase;
 /** Takes the calls and answers for their results. */
@@ -201,13 +198,11 @@ describe('with a runner in a process of its own', () => {
   ];
 
   it('every command of docs/results.md does what the page says', async () => {
-    const page = await readFile(new URL('../../docs/results.md', import.meta.url), 'utf8');
-    const commands = [...page.matchAll(/```sh\n([^]*?)```/g)].map(([, command]) => command!);
+    const commands = textsOf(await readPage('docs/results.md'), 'sh');
     expect(commands).toHaveLength(PRINTED.length);
     const webhook = await create();
     const { body } = await post(webhook, '{"id":1}', { prefer: 'wait=20' });
     const env = {
-      PATH: process.env['PATH'],
       WORKHOOK: front.url,
       WEBHOOK_URL: webhook.url,
       WEBHOOK_SECRET: webhook.secret,
@@ -216,8 +211,7 @@ describe('with a runner in a process of its own', () => {
       CALL_ID: body.callId,
     };
     for (const [i, command] of commands.entries()) {
-      const { stdout } = await run('sh', ['-ec', command], { env });
-      expect(stdout).toMatch(PRINTED[i]!);
+      expect(await runScript(command, env)).toMatch(PRINTED[i]!);
     }
   });
 });

@@ -1,11 +1,8 @@
-import { execFile } from 'node:child_process';
-import { readFile } from 'node:fs/promises';
-import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createWebhook, databaseEnv, type GatewayProcess, startGatewayProcess } from '../support/gateway-process.js';
+import { readPage, textsOf } from '../support/page.js';
+import { runScript } from '../support/shell.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
-
-const run = promisify(execFile);
 
 let database: TestDatabase;
 let gateway: GatewayProcess;
@@ -22,8 +19,8 @@ afterAll(async () => {
 
 /** The command of the README, as it stands there. */
 async function readmeRecipe(): Promise<string> {
-  const readme = await readFile(new URL('../../README.md', import.meta.url), 'utf8');
-  const recipe = /```sh\n(BODY=[\s\S]*?openssl dgst[\s\S]*?)```/.exec(readme)?.[1];
+  const commands = textsOf(await readPage('README.md'), 'sh');
+  const recipe = commands.find((command) => command.startsWith('BODY=') && command.includes('openssl dgst'));
   if (recipe === undefined) throw new Error('the README has no openssl recipe');
   return recipe;
 }
@@ -31,10 +28,8 @@ async function readmeRecipe(): Promise<string> {
 describe('the shell recipe of the README', () => {
   it('is accepted', async () => {
     const { url, secret } = await createWebhook(gateway, { executionMode: 'SYNC' });
-    const { stdout } = await run('sh', ['-c', await readmeRecipe()], {
-      env: { PATH: process.env['PATH'], WEBHOOK_URL: url, WEBHOOK_SECRET: secret },
-    });
-    expect(JSON.parse(stdout)).toMatchObject({
+    const printed = await runScript(await readmeRecipe(), { WEBHOOK_URL: url, WEBHOOK_SECRET: secret });
+    expect(JSON.parse(printed)).toMatchObject({
       success: true,
       results: [{ result: { event: 'order.created', id: 1 } }],
     });
@@ -42,10 +37,8 @@ describe('the shell recipe of the README', () => {
 
   it('is refused with another secret', async () => {
     const { url } = await createWebhook(gateway);
-    const { stdout } = await run('sh', ['-c', await readmeRecipe()], {
-      env: { PATH: process.env['PATH'], WEBHOOK_URL: url, WEBHOOK_SECRET: 'whsec_other' },
-    });
-    expect(JSON.parse(stdout)).toMatchObject({ success: false, status: 401 });
+    const printed = await runScript(await readmeRecipe(), { WEBHOOK_URL: url, WEBHOOK_SECRET: 'whsec_other' });
+    expect(JSON.parse(printed)).toMatchObject({ success: false, status: 401 });
   });
 });
 
@@ -54,8 +47,7 @@ describe('the curl command that the API gives', () => {
     'works as it stands for %s',
     async (method) => {
       const { curl } = await createWebhook(gateway, { executionMode: 'SYNC', authentication: { method } });
-      const { stdout } = await run('sh', ['-c', curl], { env: { PATH: process.env['PATH'] } });
-      expect(JSON.parse(stdout)).toMatchObject({ success: true, executionMode: 'sync' });
+      expect(JSON.parse(await runScript(curl))).toMatchObject({ success: true, executionMode: 'sync' });
     },
   );
 });

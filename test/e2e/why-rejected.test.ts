@@ -1,7 +1,4 @@
-import { execFile } from 'node:child_process';
 import { createHmac } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
-import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import {
   ADMIN_TOKEN,
@@ -12,9 +9,9 @@ import {
   startGatewayProcess,
 } from '../support/gateway-process.js';
 import { pollUntil } from '../support/poll-until.js';
+import { readPage, textsOf } from '../support/page.js';
+import { runScript } from '../support/shell.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
-
-const run = promisify(execFile);
 
 let database: TestDatabase;
 let gateway: GatewayProcess;
@@ -109,22 +106,17 @@ describe('a call that was not authenticated', () => {
 
 describe('the example of the page', () => {
   it('answers what stands there', async () => {
-    const page = await readFile(new URL('../../docs/signatures.md', import.meta.url), 'utf8');
-    const [command, answer] = ['sh', 'json'].map(
-      (kind) => new RegExp(`\`\`\`${kind}\n([\\s\\S]*?)\`\`\``).exec(page)![1]!,
-    );
+    const page = await readPage('docs/signatures.md');
+    const [command, answer] = ['sh', 'json'].map((kind) => textsOf(page, kind)[0]!);
     const webhook = await createWebhook(gateway);
-    const { stdout } = await run('sh', ['-c', command!], {
-      env: {
-        PATH: process.env['PATH'],
-        WORKHOOK: gateway.url,
-        TOKEN: ADMIN_TOKEN,
-        WEBHOOK_ID: webhook.id,
-        SIGNATURE: createHmac('sha256', webhook.secret).update('{"id":1}').digest('hex'),
-      },
+    const printed = await runScript(command!, {
+      WORKHOOK: gateway.url,
+      TOKEN: ADMIN_TOKEN,
+      WEBHOOK_ID: webhook.id,
+      SIGNATURE: createHmac('sha256', webhook.secret).update('{"id":1}').digest('hex'),
     });
     const expected = JSON.parse(answer!) as { data: { diagnoseSignature: { checkedSecrets: { hint: string }[] } } };
     expected.data.diagnoseSignature.checkedSecrets[0]!.hint = `…${webhook.secret.slice(-4)}`;
-    expect(JSON.parse(stdout)).toMatchObject(expected);
+    expect(JSON.parse(printed)).toMatchObject(expected);
   });
 });

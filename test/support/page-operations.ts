@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { blocksOf, readPage } from './page.js';
 
 /** One run of a GraphQL document of a page, as it stands there. */
 export interface PageOperation {
@@ -17,22 +17,22 @@ export interface PageOperation {
  * `json answer` what it is answered, `json later` an event that comes later. Other variables run the document again.
  */
 export async function operationsOf(page: string): Promise<readonly PageOperation[]> {
-  const text = await readFile(new URL(`../../docs/${page}`, import.meta.url), 'utf8');
   const operations: (PageOperation & { answers: unknown[]; later: unknown[] })[] = [];
   let document = '';
-  for (const [, kind, block] of text.matchAll(/^```(graphql|json \w+)\n([\s\S]*?)^```$/gm)) {
-    if (kind === 'graphql') document = block!;
+  for (const { kind, text } of blocksOf(await readPage(`docs/${page}`))) {
+    if (kind !== 'graphql' && !kind.startsWith('json ')) continue;
+    if (kind === 'graphql') document = text;
     if (kind === 'graphql' || kind === 'json variables') {
       const last = operations.at(-1);
       const fresh = kind === 'graphql' || last!.answers.length + last!.later.length > 0;
-      const variables = kind === 'graphql' ? {} : (JSON.parse(block!) as PageOperation['variables']);
+      const variables = kind === 'graphql' ? {} : (JSON.parse(text) as PageOperation['variables']);
       const name = /^(?:query|mutation|subscription) (\w+)/.exec(document)?.[1];
       if (name === undefined) throw new Error(`an operation without a name: ${document}`);
       if (!fresh) operations.pop();
       operations.push({ name, document, variables, answers: [], later: [] });
       continue;
     }
-    operations.at(-1)![kind === 'json later' ? 'later' : 'answers'].push(JSON.parse(block!));
+    operations.at(-1)![kind === 'json later' ? 'later' : 'answers'].push(JSON.parse(text));
   }
   return operations;
 }

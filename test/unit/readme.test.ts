@@ -1,9 +1,10 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { describe, expect, it } from '@jest/globals';
 import { readConfig } from '../../src/config.js';
 import { SETTING_NAMES } from '../../src/config/settings.js';
+import { readPage } from '../support/page.js';
 
-const readme = await readFile(new URL('../../README.md', import.meta.url), 'utf8');
+const readme = await readPage('README.md');
 
 /** The names in the first column of the table of settings. */
 const documented = readme

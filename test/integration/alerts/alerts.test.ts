@@ -5,7 +5,7 @@ import { evaluateAlerts } from '../../../src/alerts/evaluate-alerts.js';
 import { compactStatistics } from '../../../src/calls/compact-statistics.js';
 import { formatId, newRandomUuid, newUuidV7 } from '../../../src/lib/ids.js';
 import { addToken, type GraphqlProcess, openGraphqlProcess } from '../../support/graphql-process.js';
-import { graphqlDocumentsOf } from '../../support/page-documents.js';
+import { graphqlOf } from '../../support/page.js';
 import { createTestDatabase, type TestDatabase } from '../../support/test-database.js';
 
 const MINUTE_MS = 60_000;
@@ -314,7 +314,7 @@ describe('who looks after an alert', () => {
 it('every document of docs/alerts.md works', async () => {
   const webhookId = await addWebhook();
   const variables = { webhookId: formatId('webhook', webhookId) };
-  const [query, acknowledge, resolve, subscription] = await graphqlDocumentsOf('alerts.md');
+  const [query, acknowledge, resolve, subscription] = await graphqlOf('docs/alerts.md');
   const inForce = Promise.withResolvers<void>();
   const listen = gateway.hub.subscribe.bind(gateway.hub);
   gateway.hub.subscribe = (...args) => {

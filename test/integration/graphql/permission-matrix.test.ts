@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { ExecutionResult, GraphQLFormattedError } from 'graphql';
 import type { Client } from 'graphql-ws';
@@ -8,6 +7,7 @@ import { rootFieldRules } from '../../../src/graphql/authorization.js';
 import { buildGraphqlSchema } from '../../../src/graphql/schema.js';
 import { type GeneratedOperation, generatedOperations } from '../../support/generated-operations.js';
 import { addToken, type GraphqlProcess, openGraphqlProcess, openSocket } from '../../support/graphql-process.js';
+import { readPage } from '../../support/page.js';
 import { createTestDatabase, type TestDatabase } from '../../support/test-database.js';
 
 const schema = buildGraphqlSchema();
@@ -15,7 +15,7 @@ const operations = generatedOperations(schema);
 const onceThrough = operations.filter(({ kind }) => kind !== 'subscription');
 const subscriptions = operations.filter(({ kind }) => kind === 'subscription');
 const rules = new Map(rootFieldRules().map(({ name, permissions }) => [name, permissions as readonly Permission[]]));
-const page = await readFile(new URL('../../../docs/permissions.md', import.meta.url), 'utf8');
+const page = await readPage('docs/permissions.md');
 
 let testDatabase: TestDatabase;
 let gateway: GraphqlProcess;

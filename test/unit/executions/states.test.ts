@@ -1,8 +1,8 @@
-import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 import { canMove, EXECUTION_STATUSES, isTerminal, TERMINAL_STATUSES } from '../../../src/executions/states.js';
+import { readPage } from '../../support/page.js';
 
-const picture = readFileSync(new URL('../../../docs/state-machine.md', import.meta.url), 'utf8');
+const picture = await readPage('docs/state-machine.md');
 const edges = [...picture.matchAll(/^ +(\S+) --> (\S+)$/gm)].map(([, from, to]) => `${from} → ${to}`);
 
 describe('the states of an execution', () => {
