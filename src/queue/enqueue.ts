@@ -1,4 +1,4 @@
-/** The queue's one task: run one execution. */
+/** The queue's task that runs one execution. */
 export const RUN_EXECUTION = 'run_execution';
 
 /**

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { describe, expect, it } from '@jest/globals';
+import { ID_PREFIXES } from '../../src/lib/ids.js';
 
 const root = new URL('../../', import.meta.url);
 
@@ -59,6 +60,11 @@ describe('the links of the pages', () => {
     const readme = texts.find(({ path }) => path === 'README.md')!;
     expect(pages.filter((page) => !linksOf(readme.text).includes(page))).toEqual([]);
   });
+});
+
+it('the glossary has a noun for every id', () => {
+  const { text } = texts.find(({ path }) => path === 'docs/glossary.md')!;
+  expect(Object.values(ID_PREFIXES).filter((prefix) => !text.includes(`\`${prefix}…\``))).toEqual([]);
 });
 
 describe('the decisions', () => {
