@@ -283,6 +283,39 @@ describe('callReceived', () => {
     raw.socket.terminate();
   });
 
+  it('reads again what overflowed its buffers: none is missed, none told twice', async () => {
+    const deaf = await openGraphqlProcess({ databaseUrl: fixture.url, deaf: true });
+    try {
+      const raw = await listen(deaf, { webhookId });
+      const callIds: string[] = [];
+      for (let i = 0; i < 1_100; i += 1) callIds.push((await fixture.store([])).callId);
+      const tell = (ids: readonly string[]): void => {
+        for (const callId of ids) {
+          deaf.hub.deliver({ kind: 'call-received', callId, webhookId: fixture.webhookId });
+        }
+      };
+      tell(callIds); // all in one turn: more than a stream of the hub holds
+      const told = new Map<string, number>();
+      const takeAll = async (count: number): Promise<void> => {
+        while (told.size < count) {
+          const { id } = await nextCall(raw);
+          told.set(id, (told.get(id) ?? 0) + 1);
+        }
+      };
+      await takeAll(callIds.length);
+      tell(callIds.slice(-300)); // heard of again: nobody is told again
+      const { callId } = await fixture.store([]);
+      tell([callId]);
+      await takeAll(callIds.length + 1);
+      const expected = [...callIds, callId].map((id) => formatId('call', id));
+      expect([...told.keys()].toSorted()).toEqual(expected.toSorted());
+      expect(Math.max(...told.values())).toBe(1);
+      raw.socket.terminate();
+    } finally {
+      await deaf.close();
+    }
+  });
+
   it('refuses a webhook that there is not', async () => {
     const unknown = formatId('webhook', newRandomUuid());
     await expect(all(values(here.client(token), CALLS, { webhookId: unknown }))).rejects.toThrow('NOT_FOUND');
