@@ -67,6 +67,14 @@ const MINUTE_MS = 60_000;
 /** Wall-clock time for explanations in one flush; the rest of the rows keep the reason that they have. */
 const EXPLAIN_MS_MAX = 50;
 
+/** When it closes it writes at most so many times. */
+const CLOSING_TRIES = 3;
+
+interface Batch {
+  readonly counts: readonly RejectedCount[];
+  readonly rows: readonly RejectedRow[];
+}
+
 interface WaitingRow {
   readonly row: RejectedRow;
   readonly explain: Explain | undefined;
@@ -76,14 +84,17 @@ interface WaitingRow {
  * Records calls that were turned away, in the background: whoever floods a webhook must not make its rejections dear.
  *
  * Counts are exact, added up in memory and written every 250 ms; rows are samples, and some of them get a precise
- * reason before they are written. What could not be written is kept and written later, within bounds. Promised is nothing: a kill loses what was not written, and a commit whose
- * confirmation was lost is counted twice.
+ * reason before they are written. What could not be written is kept and written later, within bounds. A batch whose
+ * commit was not confirmed is written again as it was, and its rows tell whether it is there already; only one without
+ * a single row, of a flood, is counted twice then. A kill loses what was not written.
  */
 export class RejectedCallRecorder {
   readonly #options: RejectedCallRecorderOptions;
   #counts = new Map<string, RejectedCount>();
   #rows: WaitingRow[] = [];
   #bytesWaiting = 0;
+  /** What was sent and not confirmed. */
+  #unconfirmed: Batch | undefined;
   readonly #sampler = new RejectionSampler();
   #timer: NodeJS.Timeout | undefined;
   #flushing: Promise<boolean> | undefined;
@@ -115,12 +126,12 @@ export class RejectedCallRecorder {
   async close(): Promise<void> {
     clearTimeout(this.#timer);
     await this.#flushing;
-    // The second time without rows that the database does not take.
-    if (!(await this.#flush()) && !(await this.#flush())) {
-      for (const { calls } of this.#counts.values()) this.#uncounted += calls;
-      this.#counts.clear();
-      this.#rows = [];
-    }
+    // What was not confirmed, the same without rows that the database does not take, and what came meanwhile.
+    for (let tries = 0; tries < CLOSING_TRIES; tries += 1) if (await this.#flush()) break;
+    for (const { calls } of [...(this.#unconfirmed?.counts ?? []), ...this.#counts.values()]) this.#uncounted += calls;
+    this.#unconfirmed = undefined;
+    this.#counts.clear();
+    this.#rows = [];
     clearTimeout(this.#timer);
     if (this.#uncounted > 0) this.#options.log.warn({ calls: this.#uncounted }, 'rejected calls were not counted');
   }
@@ -167,34 +178,40 @@ export class RejectedCallRecorder {
       this.#timer = undefined;
       this.#flushing = this.#flush().finally(() => {
         this.#flushing = undefined;
-        if (this.#counts.size > 0) this.#flushLater();
+        if (this.#counts.size > 0 || this.#unconfirmed !== undefined) this.#flushLater();
       });
     }, FLUSH_AFTER_MS);
     this.#timer.unref();
   }
 
-  /** @returns whether nothing waits any more. */
+  /** Writes one batch. @returns whether nothing waits any more. */
   async #flush(): Promise<boolean> {
-    if (this.#counts.size === 0) return true;
     const { sql, shard, log } = this.#options;
-    const counts = this.#counts;
+    this.#unconfirmed ??= await this.#take();
+    if (this.#unconfirmed === undefined) return true;
+    const { counts, rows } = this.#unconfirmed;
+    try {
+      await storeRejectedCalls(sql, shard, counts, rows);
+      this.#unconfirmed = undefined;
+      this.#failing = false;
+      return this.#counts.size === 0;
+    } catch (error) {
+      if (!this.#failing) log.warn({ err: error }, 'rejected calls cannot be recorded; they are kept and tried again');
+      this.#failing = true;
+      // A row that the database will never take must not keep the counts from it.
+      if (isDataFault(error)) this.#unconfirmed = { counts, rows: [] };
+      return false;
+    }
+  }
+
+  async #take(): Promise<Batch | undefined> {
+    if (this.#counts.size === 0) return undefined;
+    const counts = [...this.#counts.values()];
     const waiting = this.#rows;
     this.#counts = new Map();
     this.#rows = [];
     this.#bytesWaiting = 0;
-    const rows = await this.#explain(waiting);
-    try {
-      await storeRejectedCalls(sql, shard, [...counts.values()], rows);
-      this.#failing = false;
-      return true;
-    } catch (error) {
-      if (!this.#failing) log.warn({ err: error }, 'rejected calls cannot be recorded; they are kept and tried again');
-      this.#failing = true;
-      for (const count of counts.values()) this.#count(count);
-      // A row that the database will never take must not keep the counts from it.
-      if (!isDataFault(error)) for (const row of rows) this.#keep({ row, explain: undefined });
-      return false;
-    }
+    return { counts, rows: await this.#explain(waiting) };
   }
 }
 

@@ -33,18 +33,14 @@ export interface RejectedRow {
 }
 
 /**
- * Counts and rows in one statement, so in one transaction with their notification. A call that was turned away is over
- * when it came: it has no executions, and its duration of 0 is in no percentile. Bodies come as one binary parameter
- * with offsets: the driver would print an array of them as text.
+ * Counts and rows in one statement, so in one transaction with their notification. Sent once more because its commit
+ * was not confirmed, it finds its rows, waits for them if they are just being committed, and counts nothing.
+ *
+ * A call that was turned away is over when it came: it has no executions, and its duration of 0 is in no percentile.
+ * Bodies come as one binary parameter with offsets: the driver would print an array of them as text.
  */
 const STORE = `
-  with counted as (
-    select webhook_id, to_timestamp(minute_ms / 1000) as bucket_start, $1::smallint as shard, outcome,
-      ${NO_DURATION_BUCKET}::smallint as duration_bucket, calls, 0::bigint as prompt_tokens, 0::bigint as completion_tokens
-    from unnest($2::uuid[], $3::float8[], $4::text[], $5::bigint[]) as t(webhook_id, minute_ms, outcome, calls)
-  ),
-  statistics as (${statisticsUpsertSql('counted')}),
-  new_calls as (
+  with new_calls as (
     insert into calls (id, webhook_id, received_at, execution_mode, dispatch, outcome, http_status, duration_ms,
       is_test, source_ip, request_headers, request_body, rejection_reason, rejection_code, pending, finished_at)
     select id, webhook_id, to_timestamp(received_ms / 1000), mode, dispatch, outcome, http_status, 0,
@@ -55,7 +51,15 @@ const STORE = `
       as t(id, webhook_id, received_ms, mode, dispatch, outcome, http_status, is_test, source_ip, headers, body_at,
         body_bytes, reason, code)
     on conflict do nothing
-  )
+    returning id
+  ),
+  counted as (
+    select webhook_id, to_timestamp(minute_ms / 1000) as bucket_start, $1::smallint as shard, outcome,
+      ${NO_DURATION_BUCKET}::smallint as duration_bucket, calls, 0::bigint as prompt_tokens, 0::bigint as completion_tokens
+    from unnest($2::uuid[], $3::float8[], $4::text[], $5::bigint[]) as t(webhook_id, minute_ms, outcome, calls)
+    where cardinality($7::uuid[]) = 0 or exists (select from new_calls)
+  ),
+  statistics as (${statisticsUpsertSql('counted')})
   select count(pg_notify('${CHANNEL}', payload)) from unnest($21::text[]) as n(payload)`;
 
 /**

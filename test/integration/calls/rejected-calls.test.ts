@@ -7,6 +7,7 @@ import type { Sql } from '../../../src/db/database.js';
 import type { Clock } from '../../../src/lib/clock.js';
 import { newRandomUuid } from '../../../src/lib/ids.js';
 import { createLogger } from '../../../src/lib/logger.js';
+import { pollUntil } from '../../support/poll-until.js';
 import { createTestDatabase, type TestDatabase } from '../../support/test-database.js';
 
 /** Noon, so that no test crosses a minute or a partition. */
@@ -258,6 +259,29 @@ describe('RejectedCallRecorder', () => {
     await recorder.close();
     expect(await counters(webhookId)).toEqual({ REJECTED_AUTHENTICATION: 3 });
     expect(await storedRows(webhookId)).toHaveLength(3);
+  });
+
+  it('counts once what was committed and not confirmed, and what came meanwhile', async () => {
+    const webhookId = newRandomUuid();
+    let broken = true;
+    const sql: Sql = {
+      query: (async (...args: Parameters<typeof pool.query>) => {
+        const result = await (pool.query(...args) as unknown as Promise<unknown>);
+        if (broken) throw new Error('Connection terminated unexpectedly');
+        return result;
+      }) as unknown as Sql['query'],
+    };
+    const recorder = startRecorder(sql);
+    for (let i = 0; i < 30; i += 1) recorder.record(rejected(webhookId)); // twenty of them as rows
+    await pollUntil('the first commit', async () =>
+      (await counters(webhookId))['REJECTED_AUTHENTICATION'] === 30 ? true : undefined,
+    );
+    broken = false;
+    recorder.record(rejected(webhookId, { outcome: 'RATE_LIMITED' }));
+    await recorder.close();
+    expect(await counters(webhookId)).toEqual({ REJECTED_AUTHENTICATION: 30, RATE_LIMITED: 1 });
+    const { rows } = await pool.query<{ n: number }>('select count(*)::integer as n from calls');
+    expect(rows[0]!.n).toBe(20);
   });
 
   it('gives up a row that the database will never take, not the counts', async () => {
