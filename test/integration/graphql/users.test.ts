@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Principal } from '../../../src/access/principal.js';
 import { exchangeLoginToken } from '../../../src/access/sessions.js';
+import { topics } from '../../../src/events/event.js';
 import { formatId, newUuidV7, parseId } from '../../../src/lib/ids.js';
 import { type Answer, type GraphqlFixture, openGraphqlFixture } from '../../support/graphql-fixture.js';
 import { addToken, type GraphqlProcess, openGraphqlProcess, openKnownSocket } from '../../support/graphql-process.js';
@@ -125,7 +126,10 @@ describe('a user who is shut out', () => {
     await disable(formatId('user', userId));
     expect(await socket.closed).toMatchObject({ code: 4403 });
     expect((await viewer()).errors?.[0]?.extensions.code).toBe('UNAUTHENTICATED');
+    const heard = gateway.hub.subscribe([topics.credentials]); // until then the process remembers the refusal
     await fixture.run(ENABLE, { input: { id: formatId('user', userId) } });
+    expect((await heard[Symbol.asyncIterator]().next()).value).toEqual({ kind: 'user-changed', userId });
+    heard.close();
     expect((await viewer()).errors).toBeUndefined();
   });
 
