@@ -11,6 +11,7 @@ import { AcceptCall } from '../../src/webhooks/accept-call.js';
 import type { AuthenticationInput } from '../../src/webhooks/manage/authentication-input.js';
 import { createWebhook } from '../../src/webhooks/manage/create-webhook.js';
 import { setActive } from '../../src/webhooks/manage/set-active.js';
+import { updateWebhook } from '../../src/webhooks/manage/update-webhook.js';
 import { createProvider, updateProvider } from '../../src/webhooks/providers/manage-providers.js';
 import { WebhookCache } from '../../src/webhooks/webhook-cache.js';
 import { type AdminFixture, openAdminFixture } from '../support/admin-fixture.js';
@@ -81,13 +82,13 @@ async function create(
   return { id: created.value.webhook.id, secret: created.value.secret! };
 }
 
-const post = async (id: string, secret: string, header = 'X-Webhook-Secret'): Promise<string> => {
+const post = async (id: string, secret: string, header = 'X-Webhook-Secret', body = '{}'): Promise<string> => {
   const outcome = await accept.accept({
     method: 'POST',
     target: '/',
     webhookId: formatId('webhook', id),
     rawHeaders: ['Content-Type', 'application/json', header, secret],
-    body: Buffer.from('{}'),
+    body: Buffer.from(body),
     sourceIp: '127.0.0.1',
     isTest: false,
   });
@@ -113,6 +114,22 @@ describe('an ingress that missed a change', () => {
     const { secret: replacement } = await regenerateSecret(admin, admin.owner, { webhookId: id });
     expect(await post(id, secret)).toBe('unauthenticated');
     expect(await post(id, replacement)).toBe('accepted');
+  });
+
+  it('ignores and turns away nothing by a filter or a form that is more than a second old', async () => {
+    const { id, secret } = await create();
+    const update = async (input: object): Promise<void> => {
+      const updated = await updateWebhook(admin, admin.owner, { id, ...input });
+      if (!updated.ok) throw new Error(JSON.stringify(updated.userErrors));
+      admin.clock.advance(1_001);
+    };
+    await update({ filter: 'input.wanted == true' });
+    expect(await post(id, secret)).toBe('ignored');
+    await update({ filter: null });
+    expect(await post(id, secret)).toBe('accepted');
+    expect(await post(id, secret, undefined, '[]')).toBe('malformed-body');
+    await update({ acceptAnyJson: true });
+    expect(await post(id, secret, undefined, '[]')).toBe('accepted');
   });
 
   it('never stores a call of a webhook that was deactivated', async () => {

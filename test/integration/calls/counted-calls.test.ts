@@ -2,12 +2,14 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { readCallCounts } from '../../../src/calls/call-counts.js';
 import { type CallStatistics, readStatistics } from '../../../src/calls/statistics.js';
 import { asJsonText } from '../../../src/lib/json-text.js';
+import type { QueueRunner } from '../../../src/queue/runner.js';
 import { type ExecutionFixture, openExecutionFixture } from '../../support/execution-fixture.js';
 
 const SLOW_MS = 60;
 
 describe('the statistics of calls that are accepted, run and ended', () => {
   let fixture: ExecutionFixture;
+  let runner: QueueRunner;
 
   beforeAll(async () => {
     fixture = await openExecutionFixture();
@@ -35,7 +37,7 @@ describe('the statistics of calls that are accepted, run and ended', () => {
     const fine = [await fixture.store(['worker-fine']), await fixture.store(['worker-fine', 'worker-fine'])];
     const broken = await fixture.store(['worker-fine', 'worker-broken']);
     expect(await read()).toMatchObject({ total: 3, byOutcome: [{ outcome: 'ACCEPTED', count: 3 }], p50Ms: null });
-    await fixture.startRunner();
+    runner = await fixture.startRunner();
     for (const { callId } of [...fine, broken]) await fixture.end(callId);
     const statistics = await read();
     expect(statistics).toMatchObject({ total: 3, succeeded: 2, failed: 1, rejected: 0 });
@@ -48,6 +50,7 @@ describe('the statistics of calls that are accepted, run and ended', () => {
     const before = await read();
     const { callId } = await fixture.store(['worker-fine', 'worker-slow']);
     await fixture.end(callId);
+    await runner.stop(10_000); // a time is noted behind the commit that tells of the end
     await fixture.durations.flush();
     const { executionTimes, total } = await read();
     expect(executionTimes.p99Ms).toBeGreaterThanOrEqual(SLOW_MS);
