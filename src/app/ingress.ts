@@ -1,6 +1,7 @@
 import { noteDeadline } from '../calls/note-deadline.js';
 import { RejectedCallRecorder } from '../calls/rejected-calls.js';
 import { releaseLimitedCall } from '../calls/release-call.js';
+import { RepeatFinder } from '../calls/repeat-finder.js';
 import { type CallToStore, storeCalls, type StoreResult } from '../calls/store-calls.js';
 import { openBatchPool } from '../db/batch-pool.js';
 import { isDataFault } from '../db/data-fault.js';
@@ -12,12 +13,13 @@ import { CallLimiter } from '../rate-limits/limiter.js';
 import { SecretUsage } from '../secrets/secret-usage.js';
 import { AcceptCall } from '../webhooks/accept-call.js';
 import { explainRejection } from '../webhooks/diagnose/explain-rejection.js';
+import { bodyBytesMaxOf } from '../webhooks/rules/body-limit.js';
 import type { ReplayDeps } from '../webhooks/replay/replay-call.js';
 import { WebhookCache } from '../webhooks/webhook-cache.js';
 import type { Parts } from './parts.js';
 
-/** One for the commit in flight, the others to look webhooks up. */
-const ACCEPT_CONNECTIONS = 3;
+/** One for the commit in flight, one each to look up webhooks, their versions and keys: one statement of each at a time. */
+const ACCEPT_CONNECTIONS = 4;
 
 /**
  * Bodies in one transaction, in bytes, and bodies that may wait for theirs. PostgreSQL takes no parameter of 1 GiB, and a
@@ -72,8 +74,8 @@ export function buildIngress(stack: AsyncDisposableStack, parts: Parts, publicUr
     }),
     (it) => it.close(),
   );
-  const validateInput: ReplayDeps['validateInput'] = (workerIds, inputParams) =>
-    registry.validateInput(workerIds, inputParams);
+  const validateInput: ReplayDeps['validateInput'] = (...of) => registry.validateInput(...of);
+  const repeats = new RepeatFinder(pool, config.retentionDays);
   const { retentionDays } = config;
   const replay: ReplayDeps = { pool: database.pool, webhooks, validateInput, clock, retentionDays };
   const accept = new AcceptCall({
@@ -83,6 +85,8 @@ export function buildIngress(stack: AsyncDisposableStack, parts: Parts, publicUr
     explain: (...of) => explainRejection({ sql: database.pool, keyring }, ...of),
     secretUsage,
     store: (call) => groupCommit.add(call),
+    findRepeat: (key) => repeats.find(key),
+    bodyBytesMaxOf: (webhook) => bodyBytesMaxOf(config, webhook),
     noteTime: (webhookId, durationMs) => parts.durations.note('TIME_TO_ACCEPT', webhookId, durationMs),
     flow: parts.flow,
     validateInput,

@@ -33,6 +33,7 @@ export async function buildWorkers(
       new AgentWorkerRunner({ models, mcp, connections, readWorkers }),
     ],
     listening: () => listener.listening,
+    clock,
   });
   return stack.adopt(registry, (it) => it.close());
 }

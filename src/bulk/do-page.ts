@@ -135,7 +135,6 @@ async function replaySome(
     const stored = await storeAll(sql, deps, prepared);
     for (const [id, result] of stored) results.set(id, result);
     left = left.filter(({ id }) => stored.get(id) === STALE);
-    for (const { webhookId } of left) deps.webhooks.drop(webhookId);
   }
   return toPageResult(
     'REPLAY',

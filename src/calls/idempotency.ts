@@ -52,6 +52,34 @@ export function claimKeysSql(source: string, retentionDays: string): string {
     returning key_hash, call_id, body_hash, started`;
 }
 
+const FIND_FIRST = `
+  select encode(key_hash, 'hex') as key, call_id as "callId", body_hash as "bodyHash", started as executions
+  from idempotency_keys k where key_hash = any($1::bytea[]) and not ${lapsed('$2::integer')}`;
+
+/** A call that holds a key. */
+export interface FirstCall extends Omit<Repeat, 'sameBody'> {
+  readonly bodyHash: Buffer;
+}
+
+/**
+ * Looks keys up without claiming them: for calls that will not be stored, whatever is found.
+ *
+ * @param keys hashes in hex.
+ * @returns the calls that hold them, by key.
+ */
+export async function findFirstCalls(
+  sql: Sql,
+  keys: readonly string[],
+  retentionDays: number,
+): Promise<ReadonlyMap<string, FirstCall>> {
+  const { rows } = await sql.query<FirstCall & { key: string }>({
+    name: 'find-first-calls',
+    text: FIND_FIRST,
+    values: [keys.map((key) => Buffer.from(key, 'hex')), retentionDays],
+  });
+  return new Map(rows.map(({ key, ...first }) => [key, first]));
+}
+
 /** Rows that one statement deletes at most. */
 const DELETED_AT_ONCE = 5_000;
 

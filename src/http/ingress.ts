@@ -2,11 +2,12 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock } from '../lib/clock.js';
 import type { Logger } from '../lib/logger.js';
 import { declaredLength, readBody, type UploadRoom } from '../lib/read-body.js';
+import { SparseLog } from '../lib/sparse-log.js';
 import type { AcceptOutcome, IncomingCall } from '../webhooks/accept-outcome.js';
 import type { BodyLimit } from '../webhooks/rules/body-limit.js';
 import { refuseUpload, sendAnswer, type HttpAnswer } from './answer.js';
 import type { RouteMeter } from './metrics.js';
-import { answerOutcome, refusal } from './outcome-response.js';
+import { answerOutcome, refusal, tooLarge } from './outcome-response.js';
 import type { RequestFacts } from './request-facts.js';
 
 export interface IngressOptions {
@@ -26,6 +27,10 @@ export interface IngressOptions {
   readonly log: Logger;
 }
 
+interface Handling extends IngressOptions {
+  readonly failures: SparseLog;
+}
+
 export type IngressHandler = (
   req: IncomingMessage,
   res: ServerResponse,
@@ -34,10 +39,11 @@ export type IngressHandler = (
 ) => void;
 
 /** POST /api/v1/webhooks/{id}, straight on `node:http`. */
-export function ingressHandler(options: IngressOptions): IngressHandler {
+export function ingressHandler(ingressOptions: IngressOptions): IngressHandler {
+  const options: Handling = { ...ingressOptions, failures: new SparseLog(ingressOptions) };
   return (req, res, webhookId, facts) => {
     const startedMs = options.clock.monotonicMs();
-    handle(options, req, res, webhookId, facts).then(
+    handle(options, req, res, { webhookId, facts, startedMs }).then(
       (status) => options.meter.observe(status, options.clock.monotonicMs() - startedMs),
       (error: unknown) => {
         const { requestId } = facts;
@@ -56,13 +62,22 @@ export function ingressHandler(options: IngressOptions): IngressHandler {
 /** The status that nginx logs when the caller hangs up before it can be answered. */
 const CLIENT_CLOSED_REQUEST = 499;
 
+/** After how long a caller may try again who could not be refused, for the database was away. */
+const RETRY_AFTER_SECONDS = '2';
+
+interface Ingoing {
+  readonly webhookId: string;
+  readonly facts: RequestFacts;
+  /** Monotonic milliseconds. */
+  readonly startedMs: number;
+}
+
 /** @returns the status, for the metrics. */
 async function handle(
-  options: IngressOptions,
+  options: Handling,
   req: IncomingMessage,
   res: ServerResponse,
-  webhookId: string,
-  facts: RequestFacts,
+  { webhookId, facts, startedMs }: Ingoing,
 ): Promise<number> {
   const { requestId, sourceIp, clientCertificate } = facts;
   const { clock, bodyLimit } = options;
@@ -80,12 +95,26 @@ async function handle(
   const mustKnow = declared > options.bodyBytesMax || options.waitsToBeAsked(req);
   let bytesMax = typeof limit === 'number' ? limit : mustKnow ? await limit : options.bodyBytesMax;
   const bytesMaxLater = typeof limit === 'number' || mustKnow ? undefined : limit;
-  if (declared > bytesMax) bytesMax = await bodyLimit(webhookId, true);
-  if (declared > bytesMax) return refuse(tooLarge(context, bytesMax));
+  // What a process has not heard of yet must not turn anybody away.
+  let unproven: unknown;
+  const confirmBytesMax = async (): Promise<number> => {
+    try {
+      return (bytesMax = await bodyLimit(webhookId, startedMs));
+    } catch (error) {
+      unproven = error;
+      return 0;
+    }
+  };
+  const refuseSize = (): number => {
+    if (unproven === undefined) return refuse(tooLarge(context, bytesMax));
+    options.failures.error(unproven, 'the limit of a body could not be read');
+    return refuse(refusal('STORAGE_UNAVAILABLE', context, { headers: ['Retry-After', RETRY_AFTER_SECONDS] }));
+  };
+  if (declared > bytesMax && declared > (await confirmBytesMax())) return refuseSize();
   options.letSend(req, res);
-  const body = await readBody(req, bytesMax, { room: options.uploadRoom, bytesMaxLater });
+  const body = await readBody(req, bytesMax, { room: options.uploadRoom, bytesMaxLater, confirmBytesMax });
   if (body === 'aborted') return CLIENT_CLOSED_REQUEST;
-  if (body === 'too-large') return refuse(tooLarge(context, await (bytesMaxLater ?? bytesMax)));
+  if (body === 'too-large') return refuseSize();
   if (body === 'no-room') return refuse(refusal('OVERLOADED', context, { headers: ['Retry-After', '1'] }));
 
   const outcome = await options.acceptCall({
@@ -111,8 +140,4 @@ async function handle(
 /** Meta tries an address with a GET; which webhooks take it, the use case knows. */
 function isHandshakeGet({ method, url }: IncomingMessage): boolean {
   return method === 'GET' && url!.includes('hub.mode=');
-}
-
-function tooLarge(context: Parameters<typeof refusal>[1], bytesMax: number): HttpAnswer {
-  return refusal('PAYLOAD_TOO_LARGE', context, { detail: `The body is larger than ${bytesMax} bytes.` });
 }

@@ -41,6 +41,8 @@ export function answerOutcome(outcome: AcceptOutcome, context: AnswerContext): H
       return refusal('METHOD_NOT_ALLOWED', context, { headers: ['Allow', 'POST'] });
     case 'malformed-id':
       return refusal('MALFORMED_WEBHOOK_ID', { ...context, webhookId: null });
+    case 'too-large':
+      return tooLarge(context, outcome.bytesMax);
     case 'not-found':
       return refusal('WEBHOOK_NOT_FOUND', context);
     case 'unauthenticated':
@@ -96,6 +98,11 @@ export function refusal(
     requestId,
     first: { webhookId, timestamp: new Date(nowMs).toISOString() },
   });
+}
+
+/** @param bytesMax what may come. */
+export function tooLarge(context: Parameters<typeof refusal>[1], bytesMax: number): HttpAnswer {
+  return refusal('PAYLOAD_TOO_LARGE', context, { detail: `The body is larger than ${bytesMax} bytes.` });
 }
 
 /** `success` of a result says here that the execution was started: it is stored and will run. */

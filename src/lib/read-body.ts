@@ -39,6 +39,8 @@ export interface ReadBodyOptions {
    * behind the request would be taken for one that went away if nobody had read what it sent.
    */
   readonly bytesMaxLater?: Promise<number> | undefined;
+  /** Asked once, when a body exceeds its limit: the limit that is final. It must not reject. */
+  readonly confirmBytesMax?: () => Promise<number>;
 }
 
 /**
@@ -51,7 +53,7 @@ export function readBody(req: IncomingMessage, bytesMax: number, options: ReadBo
 export function readBody(
   req: IncomingMessage,
   bytesMax: number,
-  { room, bytesMaxLater }: ReadBodyOptions = {},
+  { room, bytesMaxLater, confirmBytesMax }: ReadBodyOptions = {},
 ): Promise<ReadBody> {
   return new Promise((resolve) => {
     const chunks: Buffer[] = [];
@@ -60,6 +62,7 @@ export function readBody(
     let known = bytesMaxLater === undefined;
     let isWhole = false;
     let most = bytesMax;
+    let mayConfirm = confirmBytesMax !== undefined;
     const settle = (result: ReadBody): void => {
       req.off('data', take);
       req.off('end', end);
@@ -77,7 +80,7 @@ export function readBody(
     };
     const take = (chunk: Buffer): void => {
       bytes += chunk.length;
-      if (bytes > most && known) return settle('too-large');
+      if (bytes > most && known && !confirm()) return settle('too-large');
       if (!hasRoom()) return settle('no-room');
       chunks.push(chunk);
       if (bytes > most) req.pause();
@@ -88,6 +91,24 @@ export function readBody(
       if (known) settle(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, bytes));
     };
     const abort = (): void => settle('aborted');
+    const learn = (limit: Promise<number>): void => {
+      void limit.then((bytesMaxNow) => {
+        most = bytesMaxNow;
+        known = true;
+        if (Math.max(bytes, declaredLength(req) ?? 0) > most) {
+          if (!confirm()) settle('too-large');
+        } else if (isWhole) end();
+        else req.resume();
+      });
+    };
+    /** @returns whether there is somebody to ask; reading waits for the answer. */
+    const confirm = (): boolean => {
+      if (!mayConfirm) return false;
+      mayConfirm = false;
+      known = false;
+      learn(confirmBytesMax!());
+      return true;
+    };
     if (req.destroyed) {
       resolve('aborted'); // it has said so before anybody listened
       return;
@@ -96,13 +117,7 @@ export function readBody(
     req.on('end', end);
     req.on('close', abort);
     req.on('error', ignore); // 'close' follows
-    void bytesMaxLater?.then((limit) => {
-      most = limit;
-      known = true;
-      if (Math.max(bytes, declaredLength(req) ?? 0) > most) settle('too-large');
-      else if (isWhole) end();
-      else req.resume();
-    });
+    if (bytesMaxLater !== undefined) learn(bytesMaxLater);
   });
 }
 

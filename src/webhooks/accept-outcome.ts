@@ -70,6 +70,8 @@ export type AcceptOutcome =
   | { readonly type: 'address-not-allowed'; readonly webhookId: string }
   | { readonly type: 'inactive'; readonly webhookId: string }
   | { readonly type: 'rate-limited'; readonly webhookId: string; readonly refusal: LimitRefusal }
+  /** Larger than the webhook takes by now; what is known to be larger beforehand is not even read. */
+  | { readonly type: 'too-large'; readonly webhookId: string; readonly bytesMax: number }
   | { readonly type: 'unsupported-media-type'; readonly webhookId: string; readonly detail: string }
   | { readonly type: 'malformed-body'; readonly webhookId: string; readonly detail: string }
   /** The webhook's filter does not take it: nothing was started, and its sender need not know. */

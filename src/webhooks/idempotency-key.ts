@@ -3,7 +3,7 @@ import type { IdempotencyKey } from '../calls/idempotency.js';
 import { deliveryIdOf } from './verify/provider/delivery-id.js';
 import { headerValues } from './verify/incoming-headers.js';
 import { idAt } from './id-at.js';
-import type { IngressWebhook } from './webhook-cache.js';
+import type { IngressWebhook } from './read-ingress-webhooks.js';
 
 const KEY_CHARACTERS_MAX = 255;
 

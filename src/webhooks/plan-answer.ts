@@ -1,7 +1,7 @@
 import type { ExecutionMode } from '../calls/call-modes.js';
 import { parsePrefer, waitApplied } from '../lib/prefer.js';
 import { headerValues } from './verify/incoming-headers.js';
-import type { IngressWebhook } from './webhook-cache.js';
+import type { IngressWebhook } from './read-ingress-webhooks.js';
 
 /** How a call is to be answered: what its webhook says, changed by what its caller prefers. */
 export interface AnswerPlan {

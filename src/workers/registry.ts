@@ -3,6 +3,8 @@ import type { Sql } from '../db/database.js';
 import { AppError } from '../errors.js';
 import { topics } from '../events/event.js';
 import type { EventHub } from '../events/event-hub.js';
+import { type Clock, systemClock } from '../lib/clock.js';
+import { GroupedReads } from '../lib/grouped-reads.js';
 import { checkResultText, RESULT_BYTES_MAX } from './result-text.js';
 import { compileSchema, type SchemaFault, type SchemaValidator } from './schema-validator.js';
 import type { InputFault, LoadedWorker, WorkerKindRunner, WorkerOutput, WorkerRun } from './worker-run.js';
@@ -15,6 +17,7 @@ export interface WorkerRegistryOptions {
   readonly runners: readonly WorkerKindRunner[];
   /** Whether events arrive now. While they don't, a current version is read each time. Default: always. */
   readonly listening?: () => boolean;
+  readonly clock?: Clock;
   /** The largest result, in bytes of JSON; 1 MiB by default. */
   readonly resultBytesMax?: number;
 }
@@ -23,6 +26,13 @@ export interface WorkerRegistryOptions {
 interface Entry {
   readonly worker: LoadedWorker;
   readonly validate: SchemaValidator | undefined;
+}
+
+/** Which version of a worker is current, as it was read. */
+interface Current {
+  readonly reading: Promise<Entry>;
+  /** Monotonic milliseconds: what was committed before then is in it. */
+  readonly sinceMs: number;
 }
 
 const VERSIONS_MAX = 2_000;
@@ -41,13 +51,17 @@ export class WorkerRegistry {
   readonly #listening: () => boolean;
   readonly #resultBytesMax: number;
   readonly #versions = new LRUCache<string, Entry>({ max: VERSIONS_MAX });
-  readonly #current = new LRUCache<string, Promise<Entry>>({ max: WORKERS_MAX, ttl: CURRENT_TTL_MS });
+  readonly #current = new LRUCache<string, Current>({ max: WORKERS_MAX, ttl: CURRENT_TTL_MS });
+  readonly #currentVersions: GroupedReads<number>;
+  readonly #clock: Clock;
   readonly #stop: () => void;
 
   constructor(options: WorkerRegistryOptions) {
     this.#sql = options.database.pool;
     this.#runners = new Map(options.runners.map((runner) => [runner.kind, runner]));
     this.#listening = options.listening ?? (() => true);
+    this.#clock = options.clock ?? systemClock;
+    this.#currentVersions = new GroupedReads({ read: (ids) => readCurrentVersions(this.#sql, ids) });
     this.#resultBytesMax = options.resultBytesMax ?? RESULT_BYTES_MAX;
     this.#stop = options.hub.listen([topics.workers], (notification) => {
       if (notification.kind === 'worker-changed') this.#current.delete(notification.workerId);
@@ -68,14 +82,21 @@ export class WorkerRegistry {
   /**
    * Checks a body against the current input schema of each worker, and what its kind asks for.
    *
+   * @param sinceMs when the body came, monotonic milliseconds: it is not refused by a schema that was replaced before
+   *   then, whatever was heard of that. Without it, what is cached decides.
    * @returns the faults, none when every worker can take the body.
    * @throws AppError NOT_FOUND when a worker does not exist.
    */
-  async validateInput(workerIds: readonly string[], inputParams: unknown): Promise<readonly InputFault[]> {
+  async validateInput(
+    workerIds: readonly string[],
+    inputParams: unknown,
+    sinceMs = Number.NEGATIVE_INFINITY,
+  ): Promise<readonly InputFault[]> {
     const entries = await Promise.all(workerIds.map((workerId) => this.#entry(workerId, undefined)));
-    return entries.flatMap((entry) =>
-      this.#faults(entry, inputParams).map((fault) => ({ workerId: entry.worker.id, ...fault })),
-    );
+    const faults = this.#inputFaults(entries, inputParams);
+    if (faults.length === 0 || sinceMs === Number.NEGATIVE_INFINITY) return faults;
+    const newest = await Promise.all(entries.map(({ worker }) => this.#newest(worker.id, sinceMs)));
+    return newest.every((entry, i) => entry === entries[i]) ? faults : this.#inputFaults(newest, inputParams);
   }
 
   /**
@@ -101,6 +122,12 @@ export class WorkerRegistry {
     this.#current.clear();
   }
 
+  #inputFaults(entries: readonly Entry[], inputParams: unknown): readonly InputFault[] {
+    return entries.flatMap((entry) =>
+      this.#faults(entry, inputParams).map((fault) => ({ workerId: entry.worker.id, ...fault })),
+    );
+  }
+
   #faults({ worker, validate }: Entry, inputParams: unknown): readonly SchemaFault[] {
     const faults = validate?.(inputParams) ?? [];
     return faults.length > 0 ? faults : (this.#runners.get(worker.kind)?.inputFaults?.(inputParams) ?? []);
@@ -111,13 +138,30 @@ export class WorkerRegistry {
       return this.#versions.get(versionKey(workerId, version)) ?? (await this.#read(workerId, version));
     }
     const known = this.#listening() ? this.#current.get(workerId) : undefined;
-    if (known !== undefined) return known;
-    const reading = this.#read(workerId, undefined);
-    this.#current.set(workerId, reading);
-    reading.catch(() => {
-      if (this.#current.peek(workerId) === reading) this.#current.delete(workerId); // a failed read is no answer to keep
-    });
-    return reading;
+    return await (known ?? this.#load(workerId)).reading;
+  }
+
+  /** The current version with all that was committed before a moment, in monotonic milliseconds. */
+  async #newest(workerId: string, sinceMs: number): Promise<Entry> {
+    for (;;) {
+      const current = this.#current.get(workerId) ?? this.#load(workerId);
+      const entry = await current.reading;
+      if (current.sinceMs >= sinceMs) return entry;
+      if ((await this.#currentVersions.get(workerId)) === entry.worker.version) return entry;
+      this.#forget(workerId, current); // what takes its place is read from now on
+    }
+  }
+
+  #load(workerId: string): Current {
+    const sinceMs = this.#clock.monotonicMs();
+    const current: Current = { reading: this.#read(workerId, undefined), sinceMs };
+    this.#current.set(workerId, current);
+    current.reading.catch(() => this.#forget(workerId, current)); // a failed read is no answer to keep
+    return current;
+  }
+
+  #forget(workerId: string, current: Current): void {
+    if (this.#current.peek(workerId) === current) this.#current.delete(workerId);
   }
 
   async #read(workerId: string, version: number | undefined): Promise<Entry> {
@@ -135,6 +179,17 @@ export class WorkerRegistry {
     this.#versions.set(key, entry);
     return entry;
   }
+}
+
+const READ_CURRENT_VERSIONS = 'select id, current_version as version from workers where id = any($1::text[])';
+
+async function readCurrentVersions(sql: Sql, ids: readonly string[]): Promise<ReadonlyMap<string, number>> {
+  const { rows } = await sql.query<{ id: string; version: number }>({
+    name: 'read-current-versions',
+    text: READ_CURRENT_VERSIONS,
+    values: [ids],
+  });
+  return new Map(rows.map(({ id, version }) => [id, version]));
 }
 
 interface VersionRow {

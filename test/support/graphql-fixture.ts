@@ -2,6 +2,7 @@ import { graphql, type GraphQLFormattedError } from 'graphql';
 import { storeCalls } from '../../src/calls/store-calls.js';
 import { RejectedCallRecorder } from '../../src/calls/rejected-calls.js';
 import type { Principal } from '../../src/access/principal.js';
+import { RepeatFinder } from '../../src/calls/repeat-finder.js';
 import { EventHub } from '../../src/events/event-hub.js';
 import { beginWait } from '../../src/executions/wait-for.js';
 import type { GraphqlContext, GraphqlServices } from '../../src/graphql/context.js';
@@ -18,6 +19,7 @@ import { SecretUsage } from '../../src/secrets/secret-usage.js';
 import { AcceptCall } from '../../src/webhooks/accept-call.js';
 import { SignatureDesk } from '../../src/webhooks/diagnose/diagnose-signature.js';
 import { explainRejection } from '../../src/webhooks/diagnose/explain-rejection.js';
+import { bodyBytesMaxOf } from '../../src/webhooks/rules/body-limit.js';
 import { WebhookCache } from '../../src/webhooks/webhook-cache.js';
 import { WorkerRegistry } from '../../src/workers/registry.js';
 import { type AdminFixture, openAdminFixture } from './admin-fixture.js';
@@ -69,6 +71,7 @@ export async function openGraphqlFixture(
   const webhooks = new WebhookCache({ sql, hub, keyring, clock, listening: () => false });
   const limiter = new CallLimiter({ database, hub, log, defaults: rateLimitDefaults });
   const rejectedCalls = new RejectedCallRecorder({ sql, clock, log, shard: 1 });
+  const repeats = new RepeatFinder(sql, 0);
   const secretUsage = new SecretUsage({ sql, clock, log });
   const outbound = new OutboundClient({ allowedCidrs: ['127.0.0.0/8'] });
   const registry = new WorkerRegistry({ database, hub, runners: [] });
@@ -80,9 +83,11 @@ export async function openGraphqlFixture(
     explain: (...of) => explainRejection({ sql, keyring }, ...of),
     secretUsage,
     store: async (call) => (await storeCalls(sql, 1, [call]))[0]!,
+    findRepeat: (key) => repeats.find(key),
+    bodyBytesMaxOf: (webhook) => bodyBytesMaxOf({ ...admin, bodyBytesMax: 1_048_576 }, webhook),
     noteTime: () => undefined,
     flow,
-    validateInput: (workerIds, inputParams) => registry.validateInput(workerIds, inputParams),
+    validateInput: (...of) => registry.validateInput(...of),
     beginWait: (callId, isStored) => beginWait({ hub, sql, clock }, callId, isStored),
     publicUrl: () => 'https://hooks.example',
     releaseLimited: async () => undefined, // no model in these tests
@@ -111,7 +116,7 @@ export async function openGraphqlFixture(
     replay: {
       pool: sql,
       webhooks,
-      validateInput: (workerIds, inputParams) => registry.validateInput(workerIds, inputParams),
+      validateInput: (...of) => registry.validateInput(...of),
       clock,
       retentionDays: 0,
     },

@@ -91,7 +91,7 @@ export async function openGraphqlProcess(options: GraphqlProcessOptions): Promis
       signatures: new SignatureDesk({ sql: database.pool, keyring, clock: systemClock, publicUrl: () => publicUrl }),
       replay: {
         pool: database.pool,
-        webhooks: { get: () => Promise.resolve(undefined), drop: () => undefined },
+        webhooks: { newest: () => Promise.resolve(undefined) },
         validateInput: () => Promise.resolve([]),
         clock: systemClock,
         retentionDays: 0,

@@ -6,14 +6,16 @@ import type { Clock } from '../../lib/clock.js';
 import { newUuidV7 } from '../../lib/ids.js';
 import { type Outcome, refused, succeeded, type UserError } from '../../lib/user-error.js';
 import type { InputFault } from '../../workers/worker-run.js';
-import { acceptedForms, callToStore } from '../accept-call.js';
+import type { AcceptCallOptions } from '../accept-call.js';
+import { acceptedForms, callToStore } from '../call-to-store.js';
 import { parseBody, type ParsedBody } from '../parse-body.js';
-import type { IngressWebhook, WebhookCache } from '../webhook-cache.js';
+import type { IngressWebhook } from '../read-ingress-webhooks.js';
+import type { WebhookCache } from '../webhook-cache.js';
 import type { ReplaySource } from './replay-source.js';
 
 export interface PrepareReplayDeps {
-  readonly webhooks: Pick<WebhookCache, 'get' | 'drop'>;
-  readonly validateInput: (workerIds: readonly string[], inputParams: unknown) => Promise<readonly InputFault[]>;
+  readonly webhooks: Pick<WebhookCache, 'newest'>;
+  readonly validateInput: AcceptCallOptions['validateInput'];
   readonly clock: Clock;
 }
 
@@ -38,7 +40,8 @@ export async function prepareReplay(
   source: ReplaySource,
   workerVersion: WorkerVersionChoice,
 ): Promise<Outcome<PreparedReplay>> {
-  const webhook = await webhooks.get(source.webhookId);
+  const startedMs = clock.monotonicMs();
+  const webhook = await webhooks.newest(source.webhookId, startedMs);
   if (webhook === undefined) return refused(fault('WEBHOOK_DELETED', 'Its webhook is deleted.'));
   if (!webhook.active) return refused(fault('WEBHOOK_INACTIVE', 'Its webhook is not active.'));
   const original = workerVersion === 'ORIGINAL';
@@ -49,7 +52,7 @@ export async function prepareReplay(
   const parsed = readBody(webhook, source);
   if ('fault' in parsed) return refused(fault('BODY_NOT_ACCEPTABLE', `Its body cannot be replayed: ${parsed.detail}`));
   if (!original) {
-    const faults = await validateInput(webhook.workerIds, parsed.inputParams);
+    const faults = await validateInput(webhook.workerIds, parsed.inputParams, startedMs);
     if (faults.length > 0) return refused(...faults.map(toUserError));
   }
   const receivedAtMs = clock.nowMs();

@@ -68,7 +68,6 @@ export async function replayCall(
     });
     if (result === 'stored') return succeeded(call.callId);
     if (result !== 'stale') return repeated(result);
-    deps.webhooks.drop(source.webhookId);
   }
   throw new AppError('CONFLICT', 'The webhook is being changed. Try again.', { retryable: true });
 }

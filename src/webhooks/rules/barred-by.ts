@@ -1,6 +1,6 @@
 import type { AcceptOutcome, IncomingCall } from '../accept-outcome.js';
 import type { Refusal } from '../note-rejected.js';
-import type { IngressWebhook } from '../webhook-cache.js';
+import type { IngressWebhook } from '../read-ingress-webhooks.js';
 import { fitsCertificateRules } from './certificate-rules.js';
 import type { CompiledRules } from './compiled-rules.js';
 

@@ -1,4 +1,4 @@
-import type { IngressWebhook } from '../webhook-cache.js';
+import type { IngressWebhook } from '../read-ingress-webhooks.js';
 
 /**
  * What a request to an unknown id is verified against: the work, and so the time, is that of a real webhook, and
