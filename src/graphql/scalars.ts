@@ -1,5 +1,6 @@
 import { GraphQLError, GraphQLScalarType, Kind, type ValueNode } from 'graphql';
 import { GraphQLDateTimeISO, GraphQLJSON } from 'graphql-scalars';
+import { parseDuration, printDuration } from '../lib/duration.js';
 import { parseNanos, printNanos } from '../lib/nanos.js';
 
 /** RFC 3339 in UTC; a `Date` inside. */
@@ -30,11 +31,6 @@ export const Dollars = new GraphQLScalarType<bigint, string>({
   },
 });
 
-const UNIT_MS = { weeks: 604_800_000, days: 86_400_000, hours: 3_600_000, minutes: 60_000, seconds: 1_000 };
-
-const ISO_DURATION =
-  /^P(?=.)(?:(?<weeks>\d{1,6})W)?(?:(?<days>\d{1,6})D)?(?:T(?=\d)(?:(?<hours>\d{1,8})H)?(?:(?<minutes>\d{1,9})M)?(?:(?<seconds>\d{1,10}(?:[.,]\d{1,3})?)S)?)?$/;
-
 /** ISO-8601 outside, milliseconds inside. */
 export const Duration = new GraphQLScalarType<number, string>({
   name: 'Duration',
@@ -48,25 +44,6 @@ export const Duration = new GraphQLScalarType<number, string>({
   parseValue: (value) => readDuration(value),
   parseLiteral: (node) => readDuration(node.kind === Kind.STRING ? node.value : undefined, node),
 });
-
-/** Prints hours, minutes and seconds only: `PT24H` and not `P1D`, which daylight saving can make another length. */
-export function printDuration(durationMs: number): string {
-  const hours = Math.floor(durationMs / UNIT_MS.hours);
-  const minutes = Math.floor((durationMs % UNIT_MS.hours) / UNIT_MS.minutes);
-  const seconds = Math.round(durationMs % UNIT_MS.minutes) / 1_000;
-  const text = `${hours > 0 ? `${hours}H` : ''}${minutes > 0 ? `${minutes}M` : ''}${seconds > 0 ? `${seconds}S` : ''}`;
-  return `PT${text || '0S'}`;
-}
-
-/** Milliseconds; `undefined` for what is not a duration of fixed length. */
-export function parseDuration(text: string): number | undefined {
-  const parts = ISO_DURATION.exec(text)?.groups;
-  if (parts === undefined) return undefined;
-  return Object.entries(UNIT_MS).reduce(
-    (totalMs, [unit, unitMs]) => totalMs + Math.round(Number((parts[unit] ?? '0').replace(',', '.')) * unitMs),
-    0,
-  );
-}
 
 function readDuration(value: unknown, node?: ValueNode): number {
   const durationMs = typeof value === 'string' ? parseDuration(value) : undefined;

@@ -1,4 +1,4 @@
-import { Context, Liquid, toValueSync, Value } from 'liquidjs';
+import { Context, Liquid, type Template as ParsedTemplate, toValueSync, Value } from 'liquidjs';
 import { AppError, messageOf } from '../errors.js';
 
 /**
@@ -6,8 +6,16 @@ import { AppError, messageOf } from '../errors.js';
  * runs in a template, so a payload or a user can at worst make one fail.
  */
 
+/** A variable with what is asked of it, such as `['steps', 'draft', 'result']`; a name that is not fixed is `null`. */
+export type VariablePath = readonly (string | number | null)[];
+
+/** What can say which variables it uses; those that it defines itself are left out. */
+export interface UsesVariables {
+  variables(): readonly VariablePath[];
+}
+
 /** A template that was parsed once and is filled in often. */
-export interface Template {
+export interface Template extends UsesVariables {
   /**
    * The text with its values filled in.
    *
@@ -23,7 +31,7 @@ export interface Template {
 }
 
 /** A condition that was parsed once, such as `input.amount > 100 and input.currency == "EUR"`. */
-export interface Condition {
+export interface Condition extends UsesVariables {
   /**
    * Whether it holds. A variable that is not there is nil: it equals nothing but nil and is never more or less.
    *
@@ -76,6 +84,7 @@ export function compileTemplate(text: string): Template {
   return {
     render,
     evaluate: (scope) => (value === undefined ? render(scope) : valueOf(value, strict, scope)),
+    variables: () => variablesOf(strict, parsed),
   };
 }
 
@@ -85,7 +94,7 @@ export function compileTemplate(text: string): Template {
  *
  * @throws AppError TEMPLATE_INVALID with the place of the fault.
  */
-export function compileUrlTemplate(text: string): Pick<Template, 'render'> {
+export function compileUrlTemplate(text: string): Pick<Template, 'render' | 'variables'> {
   assertStorable(text);
   const parsed = compiled(() => inUrls.parse(text));
   return {
@@ -95,6 +104,7 @@ export function compileUrlTemplate(text: string): Pick<Template, 'render'> {
         if (url.split('?', 1)[0]!.includes(EMPTY)) throw new TypeError('a value in the path is empty');
         return url.replaceAll(EMPTY, '');
       }),
+    variables: () => variablesOf(inUrls, parsed),
   };
 }
 
@@ -117,7 +127,15 @@ export function compileCondition(text: string): Condition {
   const dangling = DANGLING_OPERATOR.exec(inner)?.[1];
   if (dangling !== undefined) throw new AppError('TEMPLATE_INVALID', `Something is missing after "${dangling}".`);
   const parsed = compiled(() => lenient.parse(`{% if ${inner} %}1{% endif %}`));
-  return { holds: (scope) => filledIn(() => lenient.renderSync(parsed, scope) as string) === '1' };
+  return {
+    holds: (scope) => filledIn(() => lenient.renderSync(parsed, scope) as string) === '1',
+    variables: () => variablesOf(lenient, parsed),
+  };
+}
+
+function variablesOf(engine: Liquid, parsed: ParsedTemplate[]): readonly VariablePath[] {
+  const paths = engine.globalVariableSegmentsSync(parsed, { partials: false });
+  return paths.map((segments) => segments.map((segment) => (Array.isArray(segment) ? null : segment)));
 }
 
 /** Stands for an empty value until it is known where: no encoded value has it. */

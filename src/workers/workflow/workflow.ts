@@ -61,7 +61,7 @@ export interface HttpStep extends StepBase {
   readonly connectionId: string;
   readonly method: OutboundMethod;
   /** Below the base URL of the connection. */
-  readonly path: Pick<Template, 'render'>;
+  readonly path: Pick<Template, 'render' | 'variables'>;
   readonly query: Readonly<Record<string, Template>>;
   readonly headers: Readonly<Record<string, Template>>;
   readonly body: JsonTemplate | undefined;

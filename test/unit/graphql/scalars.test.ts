@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { GraphQLError, parseValue } from 'graphql';
-import { DateTime, Duration, Json, parseDuration, printDuration } from '../../../src/graphql/scalars.js';
+import { DateTime, Duration, Json } from '../../../src/graphql/scalars.js';
+import { parseDuration, printDuration } from '../../../src/lib/duration.js';
 
 describe('Duration', () => {
   it.each([
