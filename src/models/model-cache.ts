@@ -66,7 +66,9 @@ export class ModelCache {
     if (known !== undefined) return known;
     const loading = readCallableModel(this.#options, id);
     this.#entries.set(key, loading);
-    loading.catch(() => this.#entries.delete(key)); // a failed read is not an answer to keep
+    loading.catch(() => {
+      if (this.#entries.peek(key) === loading) this.#entries.delete(key); // a failed read is not an answer to keep
+    });
     return loading;
   }
 

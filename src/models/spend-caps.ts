@@ -76,7 +76,9 @@ export class SpendCaps {
     if (known !== undefined) return await known;
     const loading = readCap(this.#options.sql, webhookId);
     this.#entries.set(webhookId, loading);
-    loading.catch(() => this.#entries.delete(webhookId)); // a failed read is not an answer to keep
+    loading.catch(() => {
+      if (this.#entries.peek(webhookId) === loading) this.#entries.delete(webhookId); // a failed read is not an answer to keep
+    });
     return await loading;
   }
 }

@@ -183,6 +183,36 @@ describe('an Idempotency-Key', () => {
     }
   });
 
+  it('gives the results of what has ended and waits for what runs, though the webhook is paused meanwhile', async () => {
+    const webhook = await webhookOf({ executionMode: 'SYNC', workerIds: ['worker-gated'] });
+    const gate: Gate = await openGate();
+    const body = JSON.stringify({ gateUrl: gate.url });
+    try {
+      const running = post(webhook, { ...keyed('running'), body });
+      await gate.reached;
+      await gateway.graphql(
+        'mutation ($id: ID!) { pauseWebhook(input: { id: $id }) { userErrors { code } } }',
+        webhook,
+      );
+      const held = await post(webhook, { ...keyed('held'), body });
+      expect(held).toMatchObject({ status: 202, replayed: null });
+      expect(await post(webhook, { ...keyed('held'), body })).toMatchObject({ status: 202, replayed: 'true' });
+      const repeat = post(webhook, { ...keyed('running'), body });
+      await counted(webhook, 'DUPLICATE', 2); // so both are known as repeats
+      gate.open('opened');
+      const answers = await Promise.all([running, repeat]);
+      expect(answers.map(({ status }) => status)).toEqual([200, 200]);
+      const ended = await post(webhook, { ...keyed('running'), body });
+      expect(ended).toMatchObject({
+        status: 200,
+        replayed: 'true',
+        body: { results: [{ result: { gate: 'opened' } }] },
+      });
+    } finally {
+      await gate.close();
+    }
+  });
+
   it('is refused with 422 for another body, and the first call stays as it was', async () => {
     const webhook = await webhookOf();
     const first = await post(webhook, keyed('k'));
@@ -262,6 +292,27 @@ describe('an Idempotency-Key', () => {
 });
 
 describe("a sender's delivery id", () => {
+  it('makes a repeat known before the filter has its say', async () => {
+    const webhook = await webhookOf({ authentication: { method: 'PROVIDER', provider: 'github' } });
+    const deliver = (id: string, body: string, at = gateway): Promise<Answer> => {
+      const signature = `sha256=${createHmac('sha256', webhook.secret).update(body).digest('hex')}`;
+      const headers = { 'x-github-event': 'push', 'x-github-delivery': id, 'x-hub-signature-256': signature };
+      return post(webhook, { body, headers, at });
+    };
+    const first = await deliver('d-1', '{"try":1}');
+    await gateway.graphql(
+      'mutation ($id: ID!) { updateWebhook(input: { id: $id, filter: "input.wanted" }) { userErrors { code } } }',
+      webhook,
+    );
+    for (const at of [gateway, other]) {
+      const repeat = await deliver('d-1', '{"try":2}', at);
+      expect(repeat).toMatchObject({ status: 202, replayed: 'true' });
+      expect(idsOf(repeat)).toEqual(idsOf(first));
+      expect(await deliver('d-2', '{"try":1}', at)).toMatchObject({ status: 200, body: { ignored: true } });
+    }
+    expect(await storedExecutions(webhook)).toHaveLength(1);
+  });
+
   it('makes a repeat known, of any body', async () => {
     const webhook = await webhookOf({ authentication: { method: 'PROVIDER', provider: 'github' } });
     const deliver = (id: string, body: string): Promise<Answer> => {
