@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createClient } from 'graphql-ws';
+import pg from 'pg';
 import { WebSocket } from 'ws';
 import {
   ADMIN_TOKEN,
@@ -54,6 +55,45 @@ describe('ingress, admin and runner in processes of their own', () => {
     expect((await post(url, webhook.secret, '{}')).status).toBe(202);
     await admin.graphql('mutation ($id: ID!) { regenerateWebhookSecret(input: { id: $id }) { secret } }', webhook);
     expect((await post(url, webhook.secret, '{}')).status).toBe(401);
+  });
+
+  it('take what a mutation has let in as soon as it is answered, though they have not heard of it', async () => {
+    const webhook = await createWebhook(admin, { authentication: { method: 'SECRET_HEADER' }, active: false });
+    const url = webhook.url.replace(admin.url, ingress.url);
+    const change = (mutation: string): Promise<unknown> =>
+      admin.graphql(`mutation ($id: ID!) { ${mutation} { userErrors { code } } }`, webhook);
+    const statusOf = async (body: string, secret = webhook.secret): Promise<number> =>
+      (await post(url, secret, body)).status;
+    expect(await statusOf('{}')).toBe(403);
+    const sql = new pg.Client({ connectionString: database.url });
+    await sql.connect();
+    const { rows } = await sql.query<{ pid: number }>(
+      "select pid from pg_stat_activity where datname = current_database() and query ilike 'listen %'",
+    );
+    expect(rows.length).toBeGreaterThanOrEqual(3);
+    await sql.end();
+    for (const { pid } of rows) process.kill(pid, 'SIGSTOP'); // PostgreSQL's ends of the event connections
+    try {
+      await change('activateWebhook(input: { id: $id })');
+      expect(await statusOf('{}')).toBe(202);
+      await change('updateWebhook(input: { id: $id, filter: "input.wanted", bodyBytesMax: 20 })');
+      expect(await statusOf('{"wanted":false}')).toBe(200);
+      expect(await statusOf('{"wanted":true,"more":1}')).toBe(413);
+      await change('updateWebhook(input: { id: $id, filter: null, bodyBytesMax: 30, allowedCidrs: ["192.0.2.1"] })');
+      expect(await statusOf('{"wanted":true,"more":1}')).toBe(403);
+      await change('updateWebhook(input: { id: $id, allowedCidrs: null })');
+      expect(await statusOf('{"wanted":true,"more":1}')).toBe(202);
+      const { regenerateWebhookSecret } = await admin.graphql<{ regenerateWebhookSecret: { secret: string } }>(
+        'mutation ($id: ID!) { regenerateWebhookSecret(input: { id: $id }) { secret } }',
+        webhook,
+      );
+      expect(await statusOf('{}')).toBe(401);
+      expect(await statusOf('{}', regenerateWebhookSecret.secret)).toBe(202);
+      await change('deactivateWebhook(input: { id: $id })');
+      expect(await statusOf('{}', regenerateWebhookSecret.secret)).toBe(403);
+    } finally {
+      for (const { pid } of rows) process.kill(pid, 'SIGCONT');
+    }
   });
 
   it('deliver an execution to a subscription that was opened before the call', async () => {

@@ -43,6 +43,30 @@ describe('readBody', () => {
   });
 
   it.each([
+    ['a larger one', [80, 80], 200, 160],
+    ['a larger one, and too small', [80, 80, 80], 200, 'too-large'],
+    ['the same one', [80, 80], 100, 'too-large'],
+  ])('asks once whether the limit still holds before it refuses a body: %s', async (_, sizes, later, expected) => {
+    const confirmed = Promise.withResolvers<number>();
+    let asked = 0;
+    const req = incoming();
+    const read = readBody(req, 100, {
+      confirmBytesMax: () => {
+        asked += 1;
+        return confirmed.promise;
+      },
+    });
+    for (const size of sizes) req.push(Buffer.alloc(size));
+    req.push(null);
+    await new Promise((resolve) => setImmediate(resolve)); // what can be read has been
+    expect(req.isPaused()).toBe(true); // nothing more is taken in meanwhile
+    confirmed.resolve(later);
+    const body = await read;
+    expect(typeof body === 'string' ? body : body.length).toBe(expected);
+    expect(asked).toBe(1);
+  });
+
+  it.each([
     ['larger', [80, 80], 200, 160],
     ['larger, and too small', [80, 80, 80], 200, 'too-large'],
     ['smaller', [40], 50, 40],
