@@ -1,46 +1,18 @@
 import { AppError } from '../errors.js';
 import type { IdempotencyKey, Repeat } from '../calls/idempotency.js';
-import type { CallToStore, StoreResult } from '../calls/store-calls.js';
-import type { RejectedCallRecorder } from '../calls/rejected-calls.js';
-import type { FlowDesk } from '../flow/flow-desk.js';
-import type { Clock } from '../lib/clock.js';
 import { formatId } from '../lib/ids.js';
 import { SparseLog } from '../lib/sparse-log.js';
-import type { CallLimiter, LimitDecision, LimitRefusal } from '../rate-limits/limiter.js';
-import type { SecretUsage } from '../secrets/secret-usage.js';
-import type { InputFault } from '../workers/worker-run.js';
+import type { LimitDecision, LimitRefusal } from '../rate-limits/limiter.js';
+import type { AcceptCallOptions } from './accept-options.js';
 import type { AcceptedCall, AcceptOutcome, IncomingCall } from './accept-outcome.js';
-import { type AuthenticateOptions, type AuthenticCall, authenticateCall } from './authenticate-call.js';
-import { at, CallAnswers, type CallAnswersOptions } from './call-answers.js';
+import { type AuthenticCall, authenticateCall } from './authenticate-call.js';
+import { at, CallAnswers } from './call-answers.js';
 import { callToStore } from './call-to-store.js';
 import { noteRejected, noteTurnedAway, type TurnedAway } from './note-rejected.js';
 import { parseWebhookId } from './parse-webhook-id.js';
-import { type AnswerPlan, type AnswerPlanOptions, planAnswer } from './plan-answer.js';
+import { type AnswerPlan, planAnswer } from './plan-answer.js';
 import type { IngressWebhook } from './read-ingress-webhooks.js';
-import { type CallInput, type InputOptions, keyOfInput, keyOfRefused, readInput, schemaRefusal } from './read-input.js';
-import type { WebhookCache } from './webhook-cache.js';
-
-export interface AcceptCallOptions extends AuthenticateOptions, InputOptions, AnswerPlanOptions, CallAnswersOptions {
-  readonly webhooks: Pick<WebhookCache, 'get' | 'newest' | 'drop'>;
-  readonly limiter: Pick<CallLimiter, 'take'>;
-  readonly rejectedCalls: Pick<RejectedCallRecorder, 'record'>;
-  readonly secretUsage: Pick<SecretUsage, 'note'>;
-  /** Stores with others in one transaction; resolves after COMMIT. */
-  readonly store: (call: CallToStore) => Promise<StoreResult>;
-  /** Finds the call that came before under a key, without claiming it. */
-  readonly findRepeat: (key: IdempotencyKey) => Promise<Repeat | undefined>;
-  /** Takes note of how long a call took from coming in to its COMMIT, in milliseconds. Never throws, never waits. */
-  readonly noteTime: (webhookId: string, durationMs: number) => void;
-  /** Lets calls under flow control go when it is their turn. */
-  readonly flow: Pick<FlowDesk, 'enter' | 'positionOf'>;
-  /** @param sinceMs faults are found by schemas with all that was committed before then, monotonic milliseconds. */
-  readonly validateInput: (
-    workerIds: readonly string[],
-    inputParams: unknown,
-    sinceMs: number,
-  ) => Promise<readonly InputFault[]>;
-  readonly clock: Clock;
-}
+import { type CallInput, keyOfInput, keyOfRefused, readInput, schemaRefusal } from './read-input.js';
 
 /** After how long a caller may try again when the database is away. */
 const RETRY_AFTER_MS = 2_000;
@@ -146,7 +118,7 @@ export class AcceptCall {
         return 'stale';
       }
       secretUsage.note(secretId);
-      if (result !== 'stored') return await this.#answerRepeat(arrival, webhook, result);
+      if (result !== 'stored') return await this.#answerRepeat(arrival, webhook, result, idempotency!);
       noteTime(webhook.id, clock.monotonicMs() - arrival.startedMs);
       const keyHash = idempotency?.keyHash;
       if (flow === undefined) return await this.#answers.answer(call, plan, wait, keyHash);
@@ -160,7 +132,12 @@ export class AcceptCall {
    * The answer of the first call with the same key, whatever it will be: a sync caller waits for its results as if it
    * were that call's.
    */
-  async #answerRepeat(arrival: Arrival, webhook: IngressWebhook, first: Repeat): Promise<AcceptOutcome> {
+  async #answerRepeat(
+    arrival: Arrival,
+    webhook: IngressWebhook,
+    first: Repeat,
+    { keyHash }: IdempotencyKey,
+  ): Promise<AcceptOutcome> {
     const { incoming } = arrival;
     const firstCallId = formatId('call', first.callId);
     if (!first.sameBody) {
@@ -178,12 +155,12 @@ export class AcceptCall {
     try {
       const { executionMode } = planned;
       const call: AcceptedCall = { callId, webhookId: webhook.id, executionMode, executions, isRepeat: true };
-      if (webhook.flow === undefined) return await this.#answers.answer(call, planned, wait);
+      if (webhook.flow === undefined) return await this.#answers.answer(call, planned, wait, keyHash);
       const position = await this.#options.flow.positionOf(callId);
       // What a pause holds ends for nobody; what was let go before it ends as ever.
       const isHeld = webhook.flow.paused && position !== undefined && position > 0;
       const plan: AnswerPlan = isHeld ? { executionMode, waitMs: 0 } : planned;
-      return await this.#answers.answer(at(call, position), plan, wait);
+      return await this.#answers.answer(at(call, position), plan, wait, keyHash);
     } finally {
       this.#answers.end(wait);
     }
@@ -201,7 +178,7 @@ export class AcceptCall {
     const first = await this.#options.findRepeat(key);
     if (first === undefined) return await this.#turnAway(arrival, webhook, { ...away, secretId });
     this.#options.secretUsage.note(secretId);
-    return await this.#answerRepeat(arrival, webhook, first);
+    return await this.#answerRepeat(arrival, webhook, first, key);
   }
 
   /** Gives an outcome that no commit proves, when it rests on the webhook as it is. */

@@ -7,6 +7,7 @@ import { readIdempotencyKey } from './idempotency-key.js';
 import type { TurnedAway } from './note-rejected.js';
 import { type AcceptedForms, parseBody } from './parse-body.js';
 import type { IngressWebhook } from './read-ingress-webhooks.js';
+import { headerValues } from './verify/incoming-headers.js';
 
 export interface InputOptions {
   /** The largest body that may come to a webhook, in bytes. */
@@ -92,6 +93,12 @@ export function keyOfRefused(
   webhook: IngressWebhook,
   incoming: IncomingCall,
 ): IdempotencyKey | undefined {
+  const { idempotencyPointer, authentication } = webhook;
+  const mayHaveKey =
+    idempotencyPointer !== undefined ||
+    authentication.provider !== undefined ||
+    headerValues(incoming.rawHeaders, 'idempotency-key').length > 0;
+  if (!mayHaveKey) return undefined;
   const parsed = parseBody(incoming.rawHeaders, incoming.body, ANY_FORM);
   if ('fault' in parsed) return undefined;
   const key = keyOfInput(options, webhook, incoming, parsed);

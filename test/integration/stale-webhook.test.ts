@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type pg from 'pg';
 import { storeCalls } from '../../src/calls/store-calls.js';
+import { releaseLimitedCall } from '../../src/calls/release-call.js';
 import { RejectedCallRecorder } from '../../src/calls/rejected-calls.js';
 import { RepeatFinder } from '../../src/calls/repeat-finder.js';
 import type { Sql } from '../../src/db/database.js';
@@ -50,7 +51,7 @@ beforeAll(async () => {
   webhooks = new WebhookCache({ sql: told, hub, keyring, clock, listening: () => true });
   const limiter = new CallLimiter({ database, hub, log, defaults });
   const rejectedCalls = new RejectedCallRecorder({ sql, clock, log, shard: 1 });
-  const repeats = new RepeatFinder(sql, 0);
+  const repeats = new RepeatFinder(told, 0);
   const secretUsage = new SecretUsage({ sql, clock, log });
   closers.push(
     () => webhooks.close(),
@@ -83,7 +84,7 @@ beforeAll(async () => {
     validateInput: () => Promise.resolve(inputFaults),
     beginWait: (callId, isStored) => beginWait({ hub, sql, clock }, callId, isStored),
     publicUrl: () => 'https://hooks.example',
-    releaseLimited: async () => undefined, // no model in these tests
+    releaseLimited: (callId, keyHash) => releaseLimitedCall(sql, callId, keyHash),
     noteDeadline: () => undefined,
     syncTimeoutMs: 1_000,
     preferWaitMsMax: 1_000,
@@ -313,9 +314,29 @@ describe('a repeat of a call that was taken', () => {
     expect(await post(id, secret, keyed())).toBe('inactive');
   });
 
-  it('is refused for what no rules take, without a look for its key', async () => {
+  it('may be sent again when it is told to, for want of room at a model: the key is free then', async () => {
+    const { id, secret } = await create();
+    const first = await send(id, secret, keyed());
+    await admin.database.pool.query(
+      `update executions set status = 'FAILED', started_at = now(), finished_at = now(),
+         error = '{"code":"MODEL_RATE_LIMITED","message":"no room","retryAfterMs":1}' where webhook_id = $1`,
+      [id],
+    );
+    const waiting: Sent = { headers: [...keyed().headers!, 'Prefer', 'wait=1'] };
+    expect(await post(id, secret, waiting)).toBe('model-limited');
+    const again = await send(id, secret, keyed());
+    expect(again.type).toBe('accepted');
+    expect(idsOf(again)).not.toEqual(idsOf(first));
+  });
+
+  it('is looked for only where there is a key, and rules that could have taken it', async () => {
     const { id, secret } = await create();
     expect(await post(id, secret, keyed())).toBe('accepted');
+    statements.length = 0;
     expect(await post(id, secret, keyed('{'))).toBe('malformed-body');
+    expect(await post(id, secret, { body: '[]' })).toBe('malformed-body');
+    expect(statements).not.toContain('find-first-calls');
+    expect(await post(id, secret, keyed('[]'))).toBe('idempotency-mismatch');
+    expect(statements).toContain('find-first-calls');
   });
 });

@@ -6,7 +6,7 @@ import type { Clock } from '../../lib/clock.js';
 import { newUuidV7 } from '../../lib/ids.js';
 import { type Outcome, refused, succeeded, type UserError } from '../../lib/user-error.js';
 import type { InputFault } from '../../workers/worker-run.js';
-import type { AcceptCallOptions } from '../accept-call.js';
+import type { AcceptCallOptions } from '../accept-options.js';
 import { acceptedForms, callToStore } from '../call-to-store.js';
 import { parseBody, type ParsedBody } from '../parse-body.js';
 import type { IngressWebhook } from '../read-ingress-webhooks.js';
