@@ -3,6 +3,7 @@ import { formatId } from '../lib/ids.js';
 import { type JsonText, toJsonText } from '../lib/json-text.js';
 import type { Logger } from '../lib/logger.js';
 import {
+  CALL_CHAIN_MAX,
   type FinishedStep,
   LeaseLost,
   type LoadedWorker,
@@ -38,9 +39,6 @@ interface Place {
   readonly input: JsonText;
   readonly signal: AbortSignal;
 }
-
-/** Workers that may stand in a chain of calls, the execution's own included. */
-const CHAIN_MAX = 8;
 
 /** Node's timers fire at once beyond this. */
 const TIMER_MS_MAX = 2_147_483_647;
@@ -115,8 +113,8 @@ async function callWorker(
   if (place.chain.includes(workerId)) {
     throw new AppError('WORKER_CALL_REFUSED', `${[...place.chain, workerId].join(' → ')}: a worker would call itself.`);
   }
-  if (place.chain.length >= CHAIN_MAX) {
-    throw new AppError('WORKER_CALL_REFUSED', `More than ${CHAIN_MAX} workers would call one another.`);
+  if (place.chain.length >= CALL_CHAIN_MAX) {
+    throw new AppError('WORKER_CALL_REFUSED', `More than ${CALL_CHAIN_MAX} workers would call one another.`);
   }
   const whole = caller.wholePath(path);
   const worker = await context.workers.load(workerId, context.shared.versions.get(whole));

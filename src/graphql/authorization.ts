@@ -64,6 +64,7 @@ export function undecidedRootFields(publicFields: ReadonlySet<string> = new Set(
  */
 export const READ_PERMISSIONS: Readonly<Record<string, Permission>> = {
   AgentWorker: 'workers:read',
+  Workflow: 'workers:read',
   Alert: 'alerts:read',
   ApiToken: 'tokens:manage',
   AuditEvent: 'audit:read',

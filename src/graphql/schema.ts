@@ -39,6 +39,7 @@ import { CallFlowFields, WebhookFlowFields, WebhookFlowMutations } from './resol
 import { WebhookMutations } from './resolvers/webhook-mutations.js';
 import { WebhookQueries } from './resolvers/webhook-queries.js';
 import { WorkerMutations } from './resolvers/worker-mutations.js';
+import { WorkflowMutations, WorkflowStepFields } from './resolvers/workflows.js';
 import { HttpWorkerFields, WorkerFields, WorkerQueries } from './resolvers/workers.js';
 import { AlertChangedResolver } from './subscriptions/alert-changed.js';
 import { BulkOperationProgressResolver } from './subscriptions/bulk-operation-progress.js';
@@ -109,6 +110,8 @@ export function buildGraphqlSchema(): GraphQLSchema {
       WorkerFields,
       WorkerMutations,
       WorkerQueries,
+      WorkflowMutations,
+      WorkflowStepFields,
     ],
     authChecker,
     pubSub: noPubSub,

@@ -55,6 +55,9 @@ export interface WorkerRun {
   readonly callWorker: (call: WorkerCall) => Promise<unknown>;
 }
 
+/** Workers that may stand in a chain of calls, the execution's own included. */
+export const CALL_CHAIN_MAX = 8;
+
 export interface WorkerCall {
   readonly workerId: string;
   /** Anything that JSON can say. */

@@ -16,6 +16,7 @@ import type { DocumentLimitName } from '../limits/document-limits.js';
 import type { WebhookOrderField as WebhookOrderFieldName } from '../../webhooks/manage/list-webhooks.js';
 import type { AuthenticationMethod as AuthenticationMethodName } from '../../webhooks/webhook.entity.js';
 import type { AgentToolDefinition } from '../../workers/agent/agent-definition.js';
+import type { WorkflowStep } from '../../workers/workflow/workflow.js';
 import type { WorkerKind as WorkerKindName } from '../../workers/worker.entities.js';
 
 /** An enum's values, each with its description; the compiler sees that none is missing. */
@@ -142,16 +143,12 @@ export const AlertStatus = enumOf<AlertStatusName>('AlertStatus', 'Where an aler
   RESOLVED: 'Its pattern is over, or somebody has dealt with it.',
 });
 
-/** The kinds of worker that can be run. */
-export const WorkerKind = enumOf<Extract<WorkerKindName, 'AGENT' | 'HTTP' | 'CODE'>>(
-  'WorkerKind',
-  'What a worker is.',
-  {
-    AGENT: 'A language model with instructions and tools.',
-    HTTP: 'Calls an existing HTTP endpoint.',
-    CODE: "A TypeScript function from the operator's folder.",
-  },
-);
+export const WorkerKind = enumOf<WorkerKindName>('WorkerKind', 'What a worker is.', {
+  AGENT: 'A language model with instructions and tools.',
+  HTTP: 'Calls an existing HTTP endpoint.',
+  CODE: "A TypeScript function from the operator's folder.",
+  WORKFLOW: 'A list of durable steps.',
+});
 
 export const RateLimitScope = enumOf<LimitScopeName>('RateLimitScope', 'Whose calls a rate limit counts together.', {
   GLOBAL: 'All calls.',
@@ -205,6 +202,20 @@ export const AgentToolKind = enumOf<AgentToolDefinition['kind']>('AgentToolKind'
   MCP: 'Tools of an MCP server.',
   HTTP: 'A request through a connection.',
   WORKER: 'Another worker.',
+});
+
+/** The kinds of steps, as enum values are written. */
+export type WorkflowStepKindName = Uppercase<WorkflowStep['kind']>;
+
+export const WorkflowStepKind = enumOf<WorkflowStepKindName>('WorkflowStepKind', 'What a step of a workflow does.', {
+  WORKER: "Runs a worker; its result is the step's.",
+  HTTP: 'Sends a request through a connection.',
+  APPROVAL: 'Waits for a person to approve or reject.',
+  FOREACH: 'Does steps for each item of an array.',
+  PARALLEL: 'Does lists of steps side by side.',
+  WAIT: 'Waits, and holds nothing meanwhile.',
+  SWITCH: 'Does the first case that holds.',
+  SET: 'Gives values names.',
 });
 
 export const DocumentLimit = enumOf<DocumentLimitName>('DocumentLimit', 'What is limited of a document.', {

@@ -1,6 +1,7 @@
 import type { WorkerView } from '../../workers/read-workers.js';
 import { AgentWorkerObject } from './agent-worker.js';
 import { CodeWorkerObject, HttpWorkerObject, type WorkerObject } from './worker.js';
+import { WorkflowObject } from './workflow.js';
 
 /** A worker as the type of its kind. */
 export function workerObject(view: WorkerView): WorkerObject {
@@ -10,7 +11,8 @@ export function workerObject(view: WorkerView): WorkerObject {
     case 'HTTP':
       return new HttpWorkerObject(view);
     case 'CODE':
-    case 'WORKFLOW':
       return new CodeWorkerObject(view);
+    case 'WORKFLOW':
+      return new WorkflowObject(view);
   }
 }

@@ -10,6 +10,7 @@ import {
 } from '../../templates/template.js';
 import { urlFault } from '../http/http-url.js';
 import type { DefinitionReader, Members, Place } from './definition-reader.js';
+import { listsIn } from './outline.js';
 import { StepReferences, type Visible } from './step-references.js';
 import type { StepBase, StepRetry, SwitchStep, WorkflowStep } from './workflow.js';
 import { WORKFLOW_DEFAULTS, WORKFLOW_LIMITS } from './workflow-limits.js';
@@ -324,8 +325,6 @@ export class StepCompiler {
 
 /** The ids that can be seen behind a step: its own and, where there is one of each, those inside of it. */
 function idsBehind(step: WorkflowStep): readonly string[] {
-  const inside = (lists: readonly (readonly WorkflowStep[])[]): string[] => lists.flat().flatMap(idsBehind);
-  if (step.kind === 'parallel') return [step.id, ...inside(step.branches)];
-  if (step.kind === 'switch') return [step.id, ...inside(step.cases.map((one) => one.do))];
-  return [step.id];
+  if (step.kind === 'foreach') return [step.id];
+  return [step.id, ...listsIn(step).flat().flatMap(idsBehind)];
 }

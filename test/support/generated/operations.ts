@@ -376,7 +376,8 @@ export type WebhookOrderInput = {
 export type WorkerKind =
   | 'AGENT'
   | 'CODE'
-  | 'HTTP';
+  | 'HTTP'
+  | 'WORKFLOW';
 
 export type WorkerToolInput = {
   readonly workerId: string;
@@ -407,6 +408,7 @@ export type CreateWebhookMutation = { readonly createWebhook: { readonly secret:
         | { readonly id: string, readonly name: string, readonly kind: WorkerKind }
         | { readonly id: string, readonly name: string, readonly kind: WorkerKind }
         | { readonly id: string, readonly name: string, readonly kind: WorkerKind }
+        | { readonly id: string, readonly name: string, readonly kind: WorkerKind }
       > } | null, readonly userErrors: ReadonlyArray<{ readonly field: ReadonlyArray<string> | null, readonly message: string, readonly code: string }> } };
 
 export type CreateWebhookAgainMutationVariables = Exact<{
@@ -425,6 +427,7 @@ export type ListWebhooksQueryVariables = Exact<{
 
 
 export type ListWebhooksQuery = { readonly webhooks: { readonly totalCount: number, readonly edges: ReadonlyArray<{ readonly cursor: string, readonly node: { readonly id: string, readonly name: string, readonly active: boolean, readonly paused: boolean, readonly version: number, readonly callCount: number, readonly lastCalledAt: string | null, readonly workers: ReadonlyArray<
+          | { readonly id: string, readonly name: string, readonly kind: WorkerKind }
           | { readonly id: string, readonly name: string, readonly kind: WorkerKind }
           | { readonly id: string, readonly name: string, readonly kind: WorkerKind }
           | { readonly id: string, readonly name: string, readonly kind: WorkerKind }
@@ -457,6 +460,7 @@ export type TestWebhookMutationVariables = Exact<{
 
 
 export type TestWebhookMutation = { readonly testWebhook: { readonly httpStatus: number | null, readonly responseBody: string | null, readonly curl: string | null, readonly call: { readonly id: string, readonly isTest: boolean, readonly executions: ReadonlyArray<{ readonly id: string, readonly status: ExecutionStatus, readonly worker:
+          | { readonly id: string }
           | { readonly id: string }
           | { readonly id: string }
           | { readonly id: string }
@@ -555,6 +559,7 @@ export type ListWorkersQueryVariables = Exact<{
 
 
 export type ListWorkersQuery = { readonly workers: { readonly nodes: ReadonlyArray<
+      | { readonly id: string, readonly name: string, readonly kind: WorkerKind, readonly version: number }
       | { readonly id: string, readonly name: string, readonly kind: WorkerKind, readonly version: number }
       | { readonly id: string, readonly name: string, readonly kind: WorkerKind, readonly version: number }
       | { readonly id: string, readonly name: string, readonly kind: WorkerKind, readonly version: number }
