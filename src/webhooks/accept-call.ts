@@ -118,7 +118,10 @@ export class AcceptCall {
         return 'stale';
       }
       secretUsage.note(secretId);
-      if (result !== 'stored') return await this.#answerRepeat(arrival, webhook, result, idempotency!);
+      if (result !== 'stored') {
+        this.#answers.end(wait); // a repeat waits for the first call instead
+        return await this.#answerRepeat(arrival, webhook, result, idempotency!);
+      }
       noteTime(webhook.id, clock.monotonicMs() - arrival.startedMs);
       const keyHash = idempotency?.keyHash;
       if (flow === undefined) return await this.#answers.answer(call, plan, wait, keyHash);
