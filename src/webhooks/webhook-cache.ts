@@ -74,8 +74,9 @@ export class WebhookCache {
    * rest on. An entry that was read before then is compared with the version in the database first; whoever asks while
    * that is under way shares the next comparison, so a flood of refusals shares them.
    *
-   * Measured on two shared cores over 64 connections, in turn with an ingress that believed entries of a second: a flood
-   * of 401s is 0.96 as fast (75 µs of the gateway's time each instead of 57), one of 404s 0.92; accepts are as before.
+   * Measured on two shared cores over 64 connections, in turn with an ingress that believed entries of a second: floods
+   * of 401s and of 404s get 0.96 as many answers (7,000 a second) and cost PostgreSQL 8 µs each, where an accept costs
+   * 65; the gateway's own time is 64 µs instead of 45. Accepts are as before.
    *
    * @param sinceMs monotonic milliseconds: when the request came in.
    */
