@@ -29,6 +29,7 @@ let admin: AdminFixture;
 let accept: AcceptCall;
 let webhooks: WebhookCache;
 let taken = 0;
+let isExhausted = false;
 const usedSecrets: string[] = [];
 const statements: string[] = [];
 let inputFaults: readonly InputFault[] = [];
@@ -65,7 +66,8 @@ beforeAll(async () => {
     limiter: {
       take: (subject) => {
         taken += 1;
-        return limiter.take(subject);
+        const refusal = { policy: 'webhook', perMinute: 1, retryAfterMs: 1, windowMs: 60_000 } as const;
+        return isExhausted ? { allowed: false, refusal } : limiter.take(subject);
       },
     },
     rejectedCalls,
@@ -305,11 +307,15 @@ describe('a repeat of a call that was taken', () => {
     }
   });
 
-  it('is still refused without its credential, and while the webhook is inactive', async () => {
+  it('is still refused without its credential, beyond the limits, and while the webhook is inactive', async () => {
     const { id, secret } = await create();
     expect(await post(id, secret, keyed())).toBe('accepted');
     await update(id, { filter: 'input.wanted == true' });
     expect(await post(id, 'whsec_wrong', keyed())).toBe('unauthenticated');
+    isExhausted = true;
+    expect(await post(id, secret, keyed())).toBe('rate-limited');
+    isExhausted = false;
+    expect(await post(id, secret, keyed())).toBe('accepted');
     await setActive(admin, admin.owner, { id, active: false });
     expect(await post(id, secret, keyed())).toBe('inactive');
   });
