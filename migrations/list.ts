@@ -13,6 +13,7 @@ import { Migration0013Bulk } from './0013-bulk.js';
 import { Migration0014Alerts } from './0014-alerts.js';
 import { Migration0034CreationKeys } from './0034-creation-keys.js';
 import { Migration0038PostponedTime } from './0038-postponed-time.js';
+import { Migration0046WorkflowSteps } from './0046-workflow-steps.js';
 
 /** Every migration, in the order of running. A new one is a new file and a new line here. */
 export const MIGRATIONS = [
@@ -31,4 +32,5 @@ export const MIGRATIONS = [
   { name: '0014-alerts', class: Migration0014Alerts },
   { name: '0034-creation-keys', class: Migration0034CreationKeys },
   { name: '0038-postponed-time', class: Migration0038PostponedTime },
+  { name: '0046-workflow-steps', class: Migration0046WorkflowSteps },
 ];

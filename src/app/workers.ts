@@ -9,6 +9,7 @@ import { loadCodeWorkers, storeCodeWorkers } from '../workers/code/load-code-wor
 import { HttpWorkerRunner } from '../workers/http/http-runner.js';
 import { readWorkersById, type WorkerView } from '../workers/read-workers.js';
 import { WorkerRegistry } from '../workers/registry.js';
+import { WorkflowRunner } from '../workers/workflow/run/workflow-runner.js';
 import type { WorkerKindRunner } from '../workers/worker-run.js';
 import type { Parts } from './parts.js';
 
@@ -31,6 +32,7 @@ export async function buildWorkers(
       await codeRunner(stack, base),
       new HttpWorkerRunner({ outbound, connections, keyring, clock }),
       new AgentWorkerRunner({ models, mcp, connections, readWorkers }),
+      new WorkflowRunner({ connections, clock }),
     ],
     listening: () => listener.listening,
     clock,

@@ -80,8 +80,8 @@ export function postponed({ delayMs, reason, code }: Postponed, leftMs = Infinit
     return { status: 'FAILED', error: errorJson(shown(new AppError(code, inVain, { retryable: true }))) };
   }
   const error = errorJson({ code: 'POSTPONED', message, retryable: true });
-  const waitMs = code === undefined ? delayMs : Math.min(delayMs, Math.ceil(leftMs));
-  return { status: 'POSTPONED', error, delayMs: Math.max(0, waitMs) };
+  if (code === undefined) return { status: 'PAUSED', error, delayMs: Math.max(0, delayMs) };
+  return { status: 'POSTPONED', error, delayMs: Math.max(0, Math.min(delayMs, Math.ceil(leftMs))) };
 }
 
 /** What was thrown as callers see it. */

@@ -22,8 +22,11 @@ export type Ending =
   | { readonly status: 'FAILED' | 'TIMED_OUT' | 'CANCELED'; readonly error: JsonText }
   /** To be tried again after a while, in milliseconds; the error stands until then. */
   | { readonly status: 'WAITING'; readonly error: JsonText; readonly delayMs: number }
-  /** To go on after a while, in milliseconds; the attempt does not count. Stored as WAITING, the reason as the error. */
-  | { readonly status: 'POSTPONED'; readonly error: JsonText; readonly delayMs: number }
+  /**
+   * To go on after a while, in milliseconds; the attempt does not count. Stored as WAITING, the reason as the error.
+   * POSTPONED waits for room, and for how long it has done so in all is counted; PAUSED waits because it wants to.
+   */
+  | { readonly status: 'POSTPONED' | 'PAUSED'; readonly error: JsonText; readonly delayMs: number }
   /** Given back undone: the attempt does not count. */
   | { readonly status: 'QUEUED'; readonly delayMs: number };
 
@@ -87,8 +90,8 @@ const finishSql = (fence: string, flow: boolean): string => `
   ),
   finished as (
     update executions e set
-      status = case when i.status = 'POSTPONED' then 'WAITING' else i.status end, leased_by = null,
-      attempt = e.attempt - (i.status in ('QUEUED', 'POSTPONED'))::integer,
+      status = case when i.status in ('POSTPONED', 'PAUSED') then 'WAITING' else i.status end, leased_by = null,
+      attempt = e.attempt - (i.status in ('QUEUED', 'POSTPONED', 'PAUSED'))::integer,
       result = case when i.status = 'SUCCEEDED' then i.payload end,
       error = case when i.status <> 'SUCCEEDED' then i.payload end,
       finished_at = case when i.status in (${TERMINAL}) then now() end,
@@ -287,6 +290,7 @@ function payloadOf(ending: Ending): string {
     case 'CANCELED':
     case 'WAITING':
     case 'POSTPONED':
+    case 'PAUSED':
       return ending.error;
   }
 }

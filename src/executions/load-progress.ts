@@ -1,6 +1,7 @@
 import type { Sql } from '../db/database.js';
 import { asJsonText } from '../lib/json-text.js';
-import type { FinishedStep, StepUsage } from '../workers/worker-run.js';
+import type { FinishedStep, NotedStep, StepState, StepUsage } from '../workers/worker-run.js';
+import type { ExecutionError } from './execution.entity.js';
 import { foldText, type Texts } from './text-pieces.js';
 
 /** What earlier attempts of an execution left. Paths are whole ones. */
@@ -9,19 +10,25 @@ export interface EarlierProgress {
   /** The version of the worker that a step runs, since it was first started. */
   readonly versions: Map<string, number>;
   readonly texts: Texts;
+  /** The steps that keep a state, the finished ones among them. */
+  readonly noted: Map<string, NotedStep>;
 }
 
 interface StepRow {
   readonly path: string;
   readonly attempt: number;
-  readonly status: string;
+  readonly status: NotedStep['status'];
   readonly version: number | null;
   readonly output: string | null;
   readonly usage: StepUsage | null;
+  readonly state: StepState | null;
+  readonly input: string | null;
+  readonly error: ExecutionError | null;
 }
 
 const STEPS = `
-  select path, attempt, status, worker_version as version, output::text as output, usage
+  select path, attempt, status, worker_version as version, output::text as output, usage, state,
+    input::text as input, case when state is not null then error end as error
   from execution_steps where execution_id = $1`;
 
 const TEXT = `
@@ -33,15 +40,24 @@ export async function loadProgress(sql: Sql, executionId: string): Promise<Earli
   const text = await sql.query<{ data: string }>({ name: 'load-text', text: TEXT, values: [executionId] });
   const finished = new Map<string, FinishedStep>();
   const versions = new Map<string, number>();
-  for (const { path, attempt, status, version, output, usage } of steps.rows) {
+  const noted = new Map<string, NotedStep>();
+  for (const { path, attempt, status, version, output, usage, state, input, error } of steps.rows) {
+    if (state !== null) {
+      noted.set(path, {
+        status,
+        state,
+        input: input === null ? undefined : asJsonText(input),
+        error: error ?? undefined,
+      });
+    }
     if (version !== null) versions.set(path, version);
     if (status !== 'SUCCEEDED' || output === null) continue;
     finished.set(path, { output: asJsonText(output), attempt, ...(usage !== null && { usage }) });
   }
-  return { finished, versions, texts: foldText(text.rows.map(({ data }) => data)) };
+  return { finished, versions, texts: foldText(text.rows.map(({ data }) => data)), noted };
 }
 
 /** Of an execution that begins. */
 export function noProgress(): EarlierProgress {
-  return { finished: new Map(), versions: new Map(), texts: new Map() };
+  return { finished: new Map(), versions: new Map(), texts: new Map(), noted: new Map() };
 }

@@ -1,7 +1,7 @@
 import { AppError } from '../errors.js';
 import { type JsonText, toJsonText } from '../lib/json-text.js';
 import { checkResultText, RESULT_BYTES_MAX } from '../workers/result-text.js';
-import type { FinishedStep, StepLog, StepUsage } from '../workers/worker-run.js';
+import type { FinishedStep, NotedStep, StepLog, StepNote, StepState, StepUsage } from '../workers/worker-run.js';
 import { executionErrorOf } from './attempt-ending.js';
 import type { EarlierProgress } from './load-progress.js';
 import { type RunProgress, wholeCharacters } from './run-progress.js';
@@ -30,13 +30,16 @@ export class SharedProgress {
   textLength: number;
   textTruncated = false;
   starts = 0;
+  /** The steps that keep a state, by their whole paths. */
+  readonly noted: Map<string, NotedStep>;
 
-  constructor(progress: RunProgress, attempt: number, { finished, versions, texts }: EarlierProgress) {
+  constructor(progress: RunProgress, attempt: number, { finished, versions, texts, noted }: EarlierProgress) {
     this.progress = progress;
     this.attempt = attempt;
     this.finished = finished;
     this.versions = versions;
     this.texts = texts;
+    this.noted = noted;
     this.textLength = texts.values().reduce((length, pieces) => length + lengthOf(pieces), 0);
   }
 }
@@ -92,19 +95,40 @@ export class RunScope implements StepLog {
   async start(path: string, worker?: StepEntry['worker']): Promise<void> {
     const whole = this.wholePath(path);
     if (this.#shared.finished.has(whole)) throw new TypeError(`The step "${whole}" is finished; it never runs again.`);
-    this.#shared.starts += 1;
-    if (this.#shared.starts > STARTS_MAX) {
-      throw new AppError('WORKER_FAILED', `The worker started more than ${STARTS_MAX} steps.`);
-    }
+    this.#countStart();
     this.#takeBack(whole);
     this.#open.add(whole);
     await this.#record({ kind: 'step', path: whole, status: 'RUNNING', ...(worker && { worker }) });
   }
 
-  async finish(path: string, { output, usage }: { output: JsonText; usage?: StepUsage }): Promise<void> {
+  noted(path: string): NotedStep | undefined {
+    return this.#shared.noted.get(this.wholePath(path));
+  }
+
+  async note(path: string, { status, state, input, error }: StepNote): Promise<void> {
+    const whole = this.wholePath(path);
+    if (this.#shared.finished.has(whole)) throw new TypeError(`The step "${whole}" is finished; it never runs again.`);
+    if (status === 'RUNNING') this.#countStart();
+    const shown = error === undefined ? undefined : executionErrorOf(error);
+    await this.#record({
+      kind: 'step',
+      path: whole,
+      status,
+      state,
+      input,
+      ...(shown && { error: toJsonText(shown) }),
+    });
+    const kept = input ?? this.#shared.noted.get(whole)?.input;
+    this.#shared.noted.set(whole, { status, state, input: kept, error: shown });
+  }
+
+  async finish(
+    path: string,
+    { output, usage, state }: { output: JsonText; usage?: StepUsage; state?: StepState },
+  ): Promise<void> {
     const whole = this.wholePath(path);
     checkResultText(output, RESULT_BYTES_MAX);
-    await this.#record({ kind: 'step', path: whole, status: 'SUCCEEDED', output, usage });
+    await this.#record({ kind: 'step', path: whole, status: 'SUCCEEDED', output, usage, state });
     this.#open.delete(whole);
     this.#shared.finished.set(whole, { output, attempt: this.#shared.attempt, ...(usage && { usage }) });
   }
@@ -143,6 +167,12 @@ export class RunScope implements StepLog {
       );
     }
     return whole;
+  }
+
+  #countStart(): void {
+    this.#shared.starts += 1;
+    if (this.#shared.starts <= STARTS_MAX) return;
+    throw new AppError('WORKER_FAILED', `The worker started more than ${STARTS_MAX} steps.`);
   }
 
   /** What a step wrote before it is started again, unless others have written behind it. */

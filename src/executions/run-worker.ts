@@ -86,7 +86,7 @@ async function runWithin(context: RunContext, worker: LoadedWorker, place: Place
       steps: scope,
       emitText: scope.emitText,
       callWorker: async (call) => {
-        const { output, usage } = await callWorker(context, scope, { ...place, signal }, call);
+        const { output, usage } = await callWorker(context, scope, { ...place, signal: call.signal ?? signal }, call);
         called.promptTokens += usage?.promptTokens ?? 0;
         called.completionTokens += usage?.completionTokens ?? 0;
         return JSON.parse(output) as unknown;

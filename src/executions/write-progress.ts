@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import { executionProgressedSql, notifySql } from '../events/wire-sql.js';
 import { type JsonText, toJsonText } from '../lib/json-text.js';
-import type { StepUsage } from '../workers/worker-run.js';
+import type { StepState, StepUsage } from '../workers/worker-run.js';
 import type { Lease } from './lease.js';
 
 /** What an attempt came to: each is an event, and a step is its row as well. */
@@ -10,13 +10,17 @@ export type ProgressEntry = StepEntry | TextEntry;
 export interface StepEntry {
   readonly kind: 'step';
   readonly path: string;
-  readonly status: 'RUNNING' | 'SUCCEEDED' | 'FAILED';
+  readonly status: 'RUNNING' | 'WAITING' | 'SUCCEEDED' | 'FAILED' | 'SKIPPED';
   /** The worker that the step runs, at the version that it keeps from then on. */
   readonly worker?: { readonly id: string; readonly version: number };
   readonly output?: JsonText;
   readonly usage?: StepUsage | undefined;
   /** An `ExecutionError` as JSON. */
   readonly error?: JsonText;
+  /** What the step goes on from; what was stored before stays when there is none. */
+  readonly state?: StepState | undefined;
+  /** What the step was given; stays like the state. */
+  readonly input?: JsonText | undefined;
 }
 
 /** A piece of text. Whoever reads puts it at `offset` and drops what it had from there on. */
@@ -45,6 +49,7 @@ export interface ProgressWrite {
  * - `fenced` is the fence: only the holder of the lease writes. Its number of entries is what the numbers of events
  *   grow by, so that they stay without a gap.
  * - A step can be in a batch twice, when its worker doesn't wait: the last one counts.
+ * - A step with a state goes on, so it keeps the moment at which it began; any other begins anew.
  *
  * The commit waits for the disk. Numbers of events that a crash of PostgreSQL takes back would be given to others, and
  * whoever had read those would miss what follows. It costs one flush for all attempts that wrote meanwhile.
@@ -54,13 +59,14 @@ export interface ProgressWrite {
 const WRITE = `
   with input as materialized (
     select ord, id, token, kind, path, status, worker_id, worker_version, usage::json as usage, error::json as error,
+      state::jsonb as state, step_input::json as step_input,
       convert_from(substring($1::bytea from start_at for data_at - start_at), 'UTF8')::json as data,
       case when data_at < end_at then convert_from(substring($1::bytea from data_at for end_at - data_at), 'UTF8')::json
         end as output
     from unnest($2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[], $8::integer[], $9::text[],
-        $10::text[], $11::integer[], $12::integer[], $13::integer[])
+        $10::text[], $11::integer[], $12::integer[], $13::integer[], $14::text[], $15::text[])
       with ordinality as t(id, token, kind, path, status, worker_id, worker_version, usage, error, start_at, data_at,
-        end_at, ord)
+        end_at, state, step_input, ord)
   ),
   fenced as (
     update executions e set last_event_seq = e.last_event_seq + n.entries
@@ -75,15 +81,18 @@ const WRITE = `
   ),
   steps as (
     insert into execution_steps as s
-      (execution_id, path, attempt, status, worker_id, worker_version, output, usage, error, started_at, finished_at)
-    select distinct on (id, path) id, path, attempt, status, worker_id, worker_version, output, usage, error, now(),
-      case when status <> 'RUNNING' then now() end
+      (execution_id, path, attempt, status, worker_id, worker_version, output, usage, error, state, input, started_at,
+        finished_at)
+    select distinct on (id, path) id, path, attempt, status, worker_id, worker_version, output, usage, error, state,
+      step_input, now(), case when status not in ('RUNNING', 'WAITING') then now() end
     from written where kind = 'step' order by id, path, ord desc
     on conflict (execution_id, path) do update set
       attempt = excluded.attempt, status = excluded.status, output = excluded.output, usage = excluded.usage,
-      error = excluded.error, worker_id = coalesce(s.worker_id, excluded.worker_id),
+      error = excluded.error, state = coalesce(excluded.state, s.state), input = coalesce(excluded.input, s.input),
+      worker_id = coalesce(s.worker_id, excluded.worker_id),
       worker_version = coalesce(s.worker_version, excluded.worker_version),
-      started_at = case when excluded.status = 'RUNNING' then excluded.started_at else s.started_at end,
+      started_at = case when excluded.status = 'RUNNING' and excluded.state is null then excluded.started_at
+        else s.started_at end,
       finished_at = excluded.finished_at
   ),
   events as (
@@ -144,6 +153,8 @@ function parametersOf(writes: readonly ProgressWrite[]): unknown[] {
     startAt,
     dataAt,
     endAt,
+    step(({ state }) => state && JSON.stringify(state)),
+    step(({ input }) => input),
   ];
 }
 

@@ -64,6 +64,8 @@ export interface WorkerCall {
   readonly input: unknown;
   /** The step that the call is. */
   readonly path: string;
+  /** Ends this call alone; it has to abort with the run's signal, too. */
+  readonly signal?: AbortSignal;
 }
 
 /**
@@ -78,7 +80,14 @@ export interface StepLog {
   finished(path: string): FinishedStep | undefined;
   start(path: string): Promise<void>;
   /** @throws AppError WORKER_OUTPUT_INVALID when the output is larger or deeper than a result may be. */
-  finish(path: string, step: { readonly output: JsonText; readonly usage?: StepUsage }): Promise<void>;
+  finish(
+    path: string,
+    step: { readonly output: JsonText; readonly usage?: StepUsage; readonly state?: StepState },
+  ): Promise<void>;
+  /** What was noted of a step, in this attempt or one before it. */
+  noted(path: string): NotedStep | undefined;
+  /** Notes where a step stands that goes on from a state of its own. Resolves and rejects as `start` does. */
+  note(path: string, note: StepNote): Promise<void>;
   /** @param error whatever was thrown. What isn't an AppError is shown as WORKER_FAILED with its message. */
   fail(path: string, error: unknown): Promise<void>;
 }
@@ -91,6 +100,55 @@ export interface StepUsage {
   readonly cachedTokens?: number;
   /** In US dollars. */
   readonly cost?: number;
+}
+
+/** What a step of a workflow goes on from after a pause or a crash. */
+export interface StepState {
+  /** The kind of step. */
+  readonly kind: string;
+  /** Tries that were begun, the present one included. */
+  readonly tries?: number;
+  /** With WAITING, until when: Unix time in milliseconds. */
+  readonly wakeAtMs?: number;
+  /** Of an approval, what the person is asked. */
+  readonly message?: string;
+  /** Of an approval, what a person decided. */
+  readonly decision?: StepDecision;
+  /** Of a switch, the case that holds, from 0; -1 when none does. */
+  readonly case?: number;
+}
+
+export interface StepDecision {
+  readonly approved: boolean;
+  /** `user-…` */
+  readonly by: string;
+  /** ISO-8601. */
+  readonly at: string;
+  readonly comment: string | null;
+}
+
+/** A step with a state, as it was noted last. */
+export interface NotedStep {
+  readonly status: 'RUNNING' | 'WAITING' | 'SUCCEEDED' | 'FAILED' | 'SKIPPED';
+  readonly state: StepState;
+  readonly input: JsonText | undefined;
+  readonly error: StepError | undefined;
+}
+
+export interface StepError {
+  readonly code: string;
+  readonly message: string;
+  readonly retryable: boolean;
+}
+
+/** What is noted of a step that has not succeeded. */
+export interface StepNote {
+  readonly status: 'RUNNING' | 'WAITING' | 'FAILED' | 'SKIPPED';
+  readonly state: StepState;
+  /** What the step was given; kept until the step is noted with another one. */
+  readonly input?: JsonText;
+  /** Whatever was thrown. */
+  readonly error?: unknown;
 }
 
 export interface FinishedStep {

@@ -4,6 +4,7 @@ import { type CallFlow, storeCalls } from '../../src/calls/store-calls.js';
 import type { Dispatch } from '../../src/calls/call-modes.js';
 import { type Database, openDatabase } from '../../src/db/database.js';
 import { ENTITIES } from '../../src/entities.js';
+import { topics } from '../../src/events/event.js';
 import { EventHub } from '../../src/events/event-hub.js';
 import { EventListener } from '../../src/events/event-listener.js';
 import { Cancellations } from '../../src/executions/cancellations.js';
@@ -20,7 +21,13 @@ import { RUN_EXECUTION } from '../../src/queue/enqueue.js';
 import { type QueueRunner, startQueueRunner } from '../../src/queue/runner.js';
 import { openBatchPool } from '../../src/db/batch-pool.js';
 import { WorkerRegistry } from '../../src/workers/registry.js';
+import type { ConnectionRequest } from '../../src/connections/connection-client.js';
+import type { OutboundResponse } from '../../src/outbound/outbound-client.js';
 import type { WorkerOutput, WorkerRun } from '../../src/workers/worker-run.js';
+import type { WorkerKind } from '../../src/workers/worker.entities.js';
+import { compileWorkflow } from '../../src/workers/workflow/compile-workflow.js';
+import { WorkflowRunner } from '../../src/workers/workflow/run/workflow-runner.js';
+import { toStoredWorkflow } from '../../src/workers/workflow/workflow-definition.js';
 import { createTestDatabase } from './test-database.js';
 
 /** What a test's worker does in an attempt. */
@@ -50,6 +57,14 @@ export interface ExecutionFixture {
   readonly flow: FlowDesk;
   readonly durations: DurationRecorder;
   addWorker(id: string, behaviour: Behaviour, limits?: { attemptsMax?: number; timeoutMs?: number }): Promise<void>;
+  /** Stores a workflow's definition; the requests of its steps go to {@link answerRequests}. */
+  addWorkflow(id: string, definition: unknown, limits?: { attemptsMax?: number; timeoutMs?: number }): Promise<void>;
+  /** What the connections of workflows answer. */
+  answerRequests(answer: (request: ConnectionRequest) => Promise<OutboundResponse>): void;
+  /** Lets workflows believe that it is later, and makes the jobs due that wait for it. */
+  passTime(ms: number): Promise<void>;
+  /** Resolves once something holds of an execution; it is asked again whenever that changes. */
+  until(executionId: string, holds: () => Promise<boolean>): Promise<void>;
   /** Gives a worker something else to do. */
   changeWorker(id: string, behaviour: Behaviour): void;
   /** Stores a call that starts these workers, as the ingress does. */
@@ -71,10 +86,16 @@ export async function openExecutionFixture(): Promise<ExecutionFixture> {
   const listener = new EventListener({ url, hub, log });
   await listener.start();
   const behaviours = new Map<string, Behaviour>();
+  let answer = refuseRequest;
+  let aheadMs = 0;
+  const clock = { ...systemClock, nowMs: () => systemClock.nowMs() + aheadMs };
   const workers = new WorkerRegistry({
     database,
     hub,
-    runners: [{ kind: 'CODE', run: (worker, run) => behaviours.get(worker.id)!(run) }],
+    runners: [
+      { kind: 'CODE', run: (worker, run) => behaviours.get(worker.id)!(run) },
+      new WorkflowRunner({ connections: { request: (request) => answer(request) }, clock }),
+    ],
   });
   const cancellations = new Cancellations({ pool, hub, shard: 3, log });
   const flow = new FlowDesk({ pool: database.pool, hub, shard: 3, clock: systemClock, log });
@@ -95,6 +116,32 @@ export async function openExecutionFixture(): Promise<ExecutionFixture> {
     addWorker: async (id, behaviour, { attemptsMax = 3, timeoutMs = 60_000 } = {}) => {
       behaviours.set(id, behaviour);
       await addWorkerRow(database.pool, id, attemptsMax, timeoutMs);
+    },
+    addWorkflow: async (id, definition, { attemptsMax = 3, timeoutMs = 60_000 } = {}) => {
+      const compiled = compileWorkflow(definition);
+      if (!compiled.ok) throw new Error(JSON.stringify(compiled.userErrors));
+      const stored = toStoredWorkflow(definition, compiled.value);
+      await addWorkerRow(database.pool, id, attemptsMax, timeoutMs, { kind: 'WORKFLOW', definition: stored });
+    },
+    answerRequests: (answerOne) => (answer = answerOne),
+    passTime: async (ms) => {
+      aheadMs += ms;
+      await database.pool.query(
+        `select count(*) from graphile_worker.reschedule_jobs(
+           array(select id from graphile_worker._private_jobs where locked_at is null), run_at := now())`,
+      );
+    },
+    until: async (executionId, holds) => {
+      let changed = signal();
+      const stop = hub.listen([topics.execution(executionId)], () => changed.give());
+      try {
+        for (let there = await holds(); !there; there = await holds()) {
+          await changed.given;
+          changed = signal();
+        }
+      } finally {
+        stop();
+      }
     },
     changeWorker: (id, behaviour) => void behaviours.set(id, behaviour),
     store: async (workerIds, { dispatch = 'PARALLEL', body = '{}', flow: callFlow } = {}) => {
@@ -157,6 +204,9 @@ export async function openExecutionFixture(): Promise<ExecutionFixture> {
   };
 }
 
+const refuseRequest = (request: ConnectionRequest): Promise<OutboundResponse> =>
+  Promise.reject(new Error(`no request to ${request.connectionId} was expected`));
+
 async function addWebhook(pool: pg.Pool): Promise<string> {
   const [ownerId, webhookId] = [newUuidV7(), newRandomUuid()];
   await pool.query("insert into users (id, name, role) values ($1, 'owner', 'owner')", [ownerId]);
@@ -168,15 +218,21 @@ async function addWebhook(pool: pg.Pool): Promise<string> {
   return webhookId;
 }
 
-async function addWorkerRow(pool: pg.Pool, id: string, attemptsMax: number, timeoutMs: number): Promise<void> {
+async function addWorkerRow(
+  pool: pg.Pool,
+  id: string,
+  attemptsMax: number,
+  timeoutMs: number,
+  { kind, definition }: { readonly kind: WorkerKind; readonly definition: object } = { kind: 'CODE', definition: {} },
+): Promise<void> {
   await pool.query(
-    "insert into workers (id, kind, name, current_version) values ($1, 'CODE', $1, 1) on conflict do nothing",
-    [id],
+    'insert into workers (id, kind, name, current_version) values ($1, $2, $1, 1) on conflict do nothing',
+    [id, kind],
   );
   await pool.query(
     `insert into worker_versions (worker_id, version, definition, timeout_ms, attempts_max)
-     values ($1, 1, '{}', $2, $3)`,
-    [id, timeoutMs, attemptsMax],
+     values ($1, 1, $4, $2, $3)`,
+    [id, timeoutMs, attemptsMax, definition],
   );
 }
 

@@ -13,6 +13,8 @@ export function workerRun(inputParams: unknown, given: Partial<WorkerRun> = {}):
     start: unused('start'),
     finish: unused('finish'),
     fail: unused('fail'),
+    noted: unused('noted'),
+    note: unused('note'),
   };
   return {
     executionId: 'exec-1',

@@ -1,17 +1,16 @@
-import { createHash } from 'node:crypto';
 import { Webhook } from 'standardwebhooks';
-import { AppError } from '../../errors.js';
 import type { Clock } from '../../lib/clock.js';
 import type { ConnectionClient } from '../../connections/connection-client.js';
 import type { OutboundClient, OutboundRequest, OutboundResponse } from '../../outbound/outbound-client.js';
 import type { Keyring } from '../../secrets/seal.js';
 import type { TemplateScope } from '../../templates/template.js';
+import { idempotencyKeyOf } from './idempotency-key-of.js';
 import { RESULT_BYTES_MAX, toResultText } from '../result-text.js';
 import type { LoadedWorker, WorkerKindRunner, WorkerOutput, WorkerRun } from '../worker-run.js';
 import { type HttpSettings, openDefinition } from './http-definition.js';
 import { type CompiledHttpWorker, compileHttpWorker, type HttpBody, type HttpTarget, within } from './http-request.js';
+import { responseFailure } from './response-failure.js';
 import { responseResult, responseScope } from './response-result.js';
-import { parseRetryAfter } from '../../lib/retry-after.js';
 
 export interface HttpWorkerRunnerOptions {
   readonly outbound: OutboundClient;
@@ -24,9 +23,6 @@ export interface HttpWorkerRunnerOptions {
 
 /** The execution's own request, as `Idempotency-Key: <executionId>:<step>` names it. */
 const OWN_STEP = 'main';
-
-/** Statuses below 500 that ask for another try: request timeout, too early, too many requests. */
-const RETRYABLE_STATUSES = new Set([408, 425, 429]);
 
 /**
  * Calls an existing endpoint with the body as it came or as a template makes it, signed as Standard Webhooks has it
@@ -76,7 +72,7 @@ export class HttpWorkerRunner implements WorkerKindRunner {
     const { successWhen, result } = templates;
     const answered = successWhen || result ? { ...scope, response: responseScope(response) } : scope;
     const ok = response.status >= 200 && response.status <= 299;
-    if (!(successWhen?.holds(answered) ?? ok)) throw failure(response, clock.nowMs());
+    if (!(successWhen?.holds(answered) ?? ok)) throw responseFailure(response, clock.nowMs());
     if (result === undefined) return { result: responseResult(response, resultBytesMax) };
     return { result: toResultText(within('result', () => result.evaluate(answered))) };
   }
@@ -104,10 +100,9 @@ interface Prepared {
   readonly templates: CompiledHttpWorker;
 }
 
-/** An execution can send several requests, each from a step of its own; what is no key's text is hashed. */
+/** An execution can send several requests, each from a step of its own. */
 function stepOf({ path }: WorkerRun): string {
-  if (path === '') return OWN_STEP;
-  return /^[\w./:-]{1,150}$/.test(path) ? path : createHash('sha256').update(path).digest('hex');
+  return path === '' ? OWN_STEP : idempotencyKeyOf(path);
 }
 
 /** What the templates of a request can name; those that read the response have `response`, too. */
@@ -132,20 +127,4 @@ function signatureHeaders(secret: string, messageId: string, at: Date, body: str
     'webhook-timestamp': String(Math.floor(at.getTime() / 1_000)),
     'webhook-signature': new Webhook(secret).sign(messageId, at, body),
   };
-}
-
-/** A status of success that the worker's own condition does not take will be the same the next time. */
-function failure({ status, headers }: OutboundResponse, nowMs: number): AppError {
-  if (status >= 200 && status <= 299) {
-    const message = `The response, with status ${status}, does not meet the worker's condition.`;
-    return new AppError('HTTP_WORKER_UNSUCCESSFUL', message);
-  }
-  const redirect = status >= 300 && status <= 399 ? ' Redirects are not followed.' : '';
-  const retryable = status >= 500 || RETRYABLE_STATUSES.has(status);
-  const retryAfter = headers['retry-after'];
-  const retryAfterMs = retryable && typeof retryAfter === 'string' ? parseRetryAfter(retryAfter, nowMs) : undefined;
-  return new AppError('HTTP_WORKER_STATUS', `The endpoint answered with status ${status}.${redirect}`, {
-    retryable,
-    ...(retryAfterMs !== undefined && { retryAfterMs }),
-  });
 }
