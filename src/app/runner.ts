@@ -2,6 +2,7 @@ import { openBatchPool } from '../db/batch-pool.js';
 import { Cancellations } from '../executions/cancellations.js';
 import { createExecuteHandler } from '../executions/execute.js';
 import { LeaseDesk } from '../executions/lease-desk.js';
+import { wakeIfDecided } from '../executions/wake-decided.js';
 import { RUN_EXECUTION } from '../queue/enqueue.js';
 import { type QueueRunner, startQueueRunner } from '../queue/runner.js';
 import { answerWaitMs } from '../webhooks/answer-wait.js';
@@ -30,6 +31,10 @@ export async function buildRunner(stack: AsyncDisposableStack, parts: Parts): Pr
         admitRun: (execution) => spendCaps.admitRun(execution),
         modelWaitMsMax: config.modelWaitMsMax,
         answerWaitMs: (callId) => answerWaitMs(database.pool, callId, config),
+        wakeIfDecided: (executionId) =>
+          wakeIfDecided(pool, executionId).catch((error: unknown) =>
+            log.warn({ err: error, executionId }, 'a decision is heard of when the queue asks again'),
+          ),
         noteTime: (webhookId, durationMs) => durations.note('TIME_TO_EXECUTE', webhookId, durationMs),
         clock,
         log,

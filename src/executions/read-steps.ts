@@ -1,6 +1,6 @@
 import type { Sql } from '../db/database.js';
 import { asJsonText, type JsonText } from '../lib/json-text.js';
-import type { StepUsage } from '../workers/worker-run.js';
+import type { StepState, StepUsage } from '../workers/worker-run.js';
 import type { ExecutionError } from './execution.entity.js';
 
 /** A durable step of an execution. */
@@ -17,10 +17,15 @@ export interface ExecutionStepView {
   readonly finishedAt: Date | null;
   readonly usage: StepUsage | null;
   readonly error: ExecutionError | null;
+  /** Of a step of a workflow. */
+  readonly state: StepState | null;
 }
 
-/** RUNNING: begun and not ended; in an execution that doesn't run, its attempt was cut off. */
-export type StepStatus = 'RUNNING' | 'SUCCEEDED' | 'FAILED';
+/**
+ * RUNNING: begun and not ended; in an execution that doesn't run, its attempt was cut off. WAITING: for a moment, for its
+ * next try, or for a person. SKIPPED: its condition did not hold.
+ */
+export type StepStatus = 'RUNNING' | 'WAITING' | 'SUCCEEDED' | 'FAILED' | 'SKIPPED';
 
 /** What a step gave, as far as it is shown. */
 export interface StepOutput {
@@ -38,7 +43,7 @@ const STEPS_SHOWN_MAX = 1_000;
 
 const STEP_COLUMNS = `
   path, attempt, status, worker_id as "workerId", worker_version as "workerVersion", started_at as "startedAt",
-  finished_at as "finishedAt", usage, error`;
+  finished_at as "finishedAt", usage, error, state`;
 
 const STEPS_OF_EACH = `
   select e.id as "executionId", s.* from unnest($1::uuid[]) as e(id) cross join lateral (

@@ -14,13 +14,18 @@ export function printCursor(parts: readonly string[]): string {
 export function readCursor(cursor: string, length: number): readonly string[] {
   try {
     const parts: unknown = JSON.parse(Buffer.from(cursor, 'base64url').toString('utf8'));
-    if (Array.isArray(parts) && parts.length === length && parts.every((part) => typeof part === 'string')) {
+    if (Array.isArray(parts) && parts.length === length && parts.every(isPart)) {
       return parts;
     }
   } catch {
     // said below
   }
   throw new AppError('BAD_USER_INPUT', 'This is not a cursor of this list.');
+}
+
+/** PostgreSQL can't even be asked for a text with U+0000 in it. */
+function isPart(part: unknown): part is string {
+  return typeof part === 'string' && part.isWellFormed() && !part.includes('\0');
 }
 
 /**

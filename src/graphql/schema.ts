@@ -5,6 +5,7 @@ import { authChecker } from './authorization.js';
 import { AccessResolver } from './resolvers/access.js';
 import { AgentToolFields, AgentWorkerFields, AgentWorkerMutations } from './resolvers/agent-workers.js';
 import { AlertFields, AlertMutations, AlertQueries } from './resolvers/alerts.js';
+import { ApprovalResolver, PendingApprovalFields, StepApprovalFields } from './resolvers/approvals.js';
 import { AuditResolver } from './resolvers/audit.js';
 import { BulkOperationFields, BulkOperationMutations, BulkOperationQueries } from './resolvers/bulk-operations.js';
 import {
@@ -61,6 +62,7 @@ export function buildGraphqlSchema(): GraphQLSchema {
       AlertFields,
       AlertMutations,
       AlertQueries,
+      ApprovalResolver,
       AuditResolver,
       BulkOperationFields,
       BulkOperationMutations,
@@ -92,12 +94,14 @@ export function buildGraphqlSchema(): GraphQLSchema {
       ModelMutations,
       ModelQueries,
       NodeResolver,
+      PendingApprovalFields,
       ProviderResolver,
       QueryCostResolver,
       RateLimitResolver,
       SecretMutations,
       SpendingResolver,
       StatisticsUpdatedResolver,
+      StepApprovalFields,
       TestWebhookMutation,
       UserResolver,
       WebhookFields,

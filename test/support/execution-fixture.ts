@@ -7,11 +7,14 @@ import { ENTITIES } from '../../src/entities.js';
 import { topics } from '../../src/events/event.js';
 import { EventHub } from '../../src/events/event-hub.js';
 import { EventListener } from '../../src/events/event-listener.js';
+import { rawTransaction } from '../../src/db/raw-transaction.js';
+import { cancelOne } from '../../src/executions/cancel.js';
 import { Cancellations } from '../../src/executions/cancellations.js';
 import { createExecuteHandler } from '../../src/executions/execute.js';
 import type { ExecutionView } from '../../src/executions/execution-view.js';
 import { LeaseDesk } from '../../src/executions/lease-desk.js';
 import { readCallExecutions } from '../../src/executions/read-executions.js';
+import { wakeIfDecided } from '../../src/executions/wake-decided.js';
 import { beginWait } from '../../src/executions/wait-for.js';
 import { FlowDesk } from '../../src/flow/flow-desk.js';
 import { systemClock } from '../../src/lib/clock.js';
@@ -63,6 +66,8 @@ export interface ExecutionFixture {
   answerRequests(answer: (request: ConnectionRequest) => Promise<OutboundResponse>): void;
   /** Lets workflows believe that it is later, and makes the jobs due that wait for it. */
   passTime(ms: number): Promise<void>;
+  /** Ends an execution early. */
+  cancel(executionId: string): Promise<void>;
   /** Resolves once something holds of an execution; it is asked again whenever that changes. */
   until(executionId: string, holds: () => Promise<boolean>): Promise<void>;
   /** Gives a worker something else to do. */
@@ -131,9 +136,13 @@ export async function openExecutionFixture(): Promise<ExecutionFixture> {
            array(select id from graphile_worker._private_jobs where locked_at is null), run_at := now())`,
       );
     },
+    cancel: async (executionId) => {
+      await rawTransaction(database.pool, ({ sql }) => cancelOne(sql, 3, executionId));
+    },
     until: async (executionId, holds) => {
       let changed = signal();
-      const stop = hub.listen([topics.execution(executionId)], () => changed.give());
+      const both = [topics.execution(executionId), topics.executionProgress(executionId)];
+      const stop = hub.listen(both, () => changed.give());
       try {
         for (let there = await holds(); !there; there = await holds()) {
           await changed.given;
@@ -171,6 +180,7 @@ export async function openExecutionFixture(): Promise<ExecutionFixture> {
         workers,
         leases,
         cancellations,
+        wakeIfDecided: (executionId) => wakeIfDecided(database.pool, executionId),
         noteTime: (id, durationMs) => durations.note('TIME_TO_EXECUTE', id, durationMs),
         clock: systemClock,
         log,

@@ -183,8 +183,10 @@ export const ConnectionAuthenticationKind = enumOf<ConnectionAuthenticationKindN
 
 export const StepStatus = enumOf<StepStatusName>('StepStatus', 'Where a step of an execution stands.', {
   RUNNING: 'It began. In an execution that does not run, its attempt was cut off.',
+  WAITING: 'It waits: for a moment, for its next try, or for a person.',
   SUCCEEDED: 'It ended with an output and never runs again.',
   FAILED: 'It ended with an error.',
+  SKIPPED: 'Its condition did not hold.',
 });
 
 export const SecretStatus = enumOf<SecretStatusName>(

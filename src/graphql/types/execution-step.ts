@@ -3,7 +3,8 @@ import type { ExecutionStepView, StepStatus as StepStatusName } from '../../exec
 import type { StepUsage } from '../../workers/worker-run.js';
 import { connectionType } from '../connections.js';
 import { DateTime } from '../scalars.js';
-import { StepStatus } from './enums.js';
+import { StepApprovalObject } from './approval.js';
+import { StepStatus, WorkflowStepKind, type WorkflowStepKindName } from './enums.js';
 import { ExecutionErrorObject } from './execution.js';
 
 @ObjectType('StepUsage', { description: 'What a step used of models.' })
@@ -56,7 +57,32 @@ export class ExecutionStepObject {
     return this.view.workerVersion;
   }
 
-  @Field(() => DateTime, { description: 'When it began last.' })
+  @Field(() => WorkflowStepKind, { nullable: true, description: 'Of a step of a workflow, what it does.' })
+  get kind(): WorkflowStepKindName | null {
+    return (this.view.state?.kind.toUpperCase() as WorkflowStepKindName | undefined) ?? null;
+  }
+
+  @Field(() => Int, {
+    nullable: true,
+    description: 'Of a step of a workflow that can be tried again, how many tries were begun.',
+  })
+  get tries(): number | null {
+    return this.view.state?.tries ?? null;
+  }
+
+  @Field(() => DateTime, { nullable: true, description: 'With WAITING, until when.' })
+  get waitingUntil(): Date | null {
+    const { status, state } = this.view;
+    return status === 'WAITING' && state?.wakeAtMs !== undefined ? new Date(state.wakeAtMs) : null;
+  }
+
+  @Field(() => StepApprovalObject, { nullable: true, description: 'Of an approval, what is asked and decided.' })
+  get approval(): StepApprovalObject | null {
+    const { state } = this.view;
+    return state?.kind === 'approval' ? new StepApprovalObject(state) : null;
+  }
+
+  @Field(() => DateTime, { description: 'When it began; a step that is begun anew, when it did so last.' })
   get startedAt(): Date {
     return this.view.startedAt;
   }

@@ -298,7 +298,9 @@ export type StatisticsInterval =
 export type StepStatus =
   | 'FAILED'
   | 'RUNNING'
-  | 'SUCCEEDED';
+  | 'SKIPPED'
+  | 'SUCCEEDED'
+  | 'WAITING';
 
 export type TestWebhookInput = {
   readonly headers?: unknown;
