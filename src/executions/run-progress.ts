@@ -72,7 +72,7 @@ export class RunProgress {
 
   /** Resolves when all that was recorded is written. Nothing can be recorded behind it. */
   async close(): Promise<void> {
-    if (this.#pending.length > 0) this.#write();
+    this.#write();
     this.#failure ??= new LeaseLost();
     await this.#writing;
   }
@@ -80,7 +80,7 @@ export class RunProgress {
   #write(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    this.#writing ??= this.#writeAll().finally(() => (this.#writing = undefined));
+    if (this.#pending.length > 0) this.#writing ??= this.#writeAll();
   }
 
   async #writeAll(): Promise<void> {
@@ -94,6 +94,7 @@ export class RunProgress {
       }
       if (failure !== undefined) this.#fail(failure);
     }
+    this.#writing = undefined; // in the same turn: whoever records now must not wait for a write that is over
   }
 
   async #commit(entries: readonly ProgressEntry[]): Promise<Error | undefined> {
