@@ -14,6 +14,7 @@ import { Migration0014Alerts } from './0014-alerts.js';
 import { Migration0034CreationKeys } from './0034-creation-keys.js';
 import { Migration0038PostponedTime } from './0038-postponed-time.js';
 import { Migration0046WorkflowSteps } from './0046-workflow-steps.js';
+import { Migration0049RunsByHand } from './0049-runs-by-hand.js';
 
 /** Every migration, in the order of running. A new one is a new file and a new line here. */
 export const MIGRATIONS = [
@@ -33,4 +34,5 @@ export const MIGRATIONS = [
   { name: '0034-creation-keys', class: Migration0034CreationKeys },
   { name: '0038-postponed-time', class: Migration0038PostponedTime },
   { name: '0046-workflow-steps', class: Migration0046WorkflowSteps },
+  { name: '0049-runs-by-hand', class: Migration0049RunsByHand },
 ];

@@ -5,6 +5,7 @@ import { endSession, exchangeLoginToken } from '../access/sessions.js';
 import { createGraphql } from '../graphql/create-graphql.js';
 import type { TestCallAnswer } from '../graphql/context.js';
 import type { AdminOptions } from '../http/http.js';
+import { responseOfCall } from '../http/response-of-call.js';
 import { answerOutcome } from '../http/outcome-response.js';
 import type { LinkSigner } from '../http/signed-link.js';
 import type { ReplayDeps } from '../webhooks/replay/replay-call.js';
@@ -40,6 +41,7 @@ export function buildAdmin(stack: AsyncDisposableStack, parts: Parts, options: B
       publicUrl: options.publicUrl,
       outbound: parts.outbound,
       sendTestCall: (incoming) => sendTestCall(parts, options, incoming),
+      responseOfCall,
       signatures: new SignatureDesk({ sql: pool, keyring, clock, publicUrl: options.publicUrl }),
       replay: options.replay,
       rateLimitDefaults: config.rateLimits,

@@ -84,7 +84,7 @@ const REPEATS = `
  */
 const storeSql = (keyed: boolean, flow: boolean): string => `
   with proven as materialized (
-    select id, version from webhooks where id = any($3::uuid[]) and active and deleted_at is null
+    select id, version from webhooks where id = any($3::uuid[]) and active and (deleted_at is null or by_hand)
   ),
   ${keyed ? 'received' : 'input'} as materialized (
     select t.*, p.id is not null as ${keyed ? 'proven' : 'fresh'}

@@ -1,4 +1,6 @@
 import type { Principal } from '../access/principal.js';
+import type { CallSummary } from '../calls/call-summary.js';
+import type { ExecutionView } from '../executions/execution-view.js';
 import type { Clock } from '../lib/clock.js';
 import type { Database } from '../db/database.js';
 import type { EventHub } from '../events/event-hub.js';
@@ -32,6 +34,8 @@ export interface GraphqlServices {
   readonly outbound: Pick<OutboundClient, 'fetch' | 'fetchWith'>;
   /** Sends a call through the real ingress path, as the HTTP route does. */
   readonly sendTestCall: (incoming: IncomingCall) => Promise<TestCallAnswer>;
+  /** What the caller of a stored call was answered, as text; `undefined` when that is not known. */
+  readonly responseOfCall: (call: CallSummary, executions: readonly ExecutionView[]) => string | undefined;
   /** Says why requests are not authentic. */
   readonly signatures: SignatureDesk;
   /** What replays of calls are made with. */

@@ -11,6 +11,7 @@ import { presentError } from '../../src/graphql/errors.js';
 import { OPERATION_LIMITS } from '../../src/graphql/limits/operation-limits.js';
 import { createLoaders } from '../../src/graphql/loaders.js';
 import { buildGraphqlSchema } from '../../src/graphql/schema.js';
+import { responseOfCall } from '../../src/http/response-of-call.js';
 import { answerOutcome } from '../../src/http/outcome-response.js';
 import { formatId, newUuidV7, parseId } from '../../src/lib/ids.js';
 import { OutboundClient } from '../../src/outbound/outbound-client.js';
@@ -112,6 +113,7 @@ export async function openGraphqlFixture(
       const { status, body } = answerOutcome(outcome, { ...context, signLink: (path) => path });
       return { status, body: String(body), callId: 'call' in outcome ? outcome.call.callId : undefined };
     },
+    responseOfCall,
     signatures: new SignatureDesk({ sql, keyring, clock, publicUrl: () => 'https://hooks.example' }),
     replay: {
       pool: sql,

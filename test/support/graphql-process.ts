@@ -88,6 +88,7 @@ export async function openGraphqlProcess(options: GraphqlProcessOptions): Promis
       publicUrl: () => publicUrl,
       outbound: new OutboundClient({ allowedCidrs: [] }),
       sendTestCall: () => Promise.reject(new Error('there is no ingress here')),
+      responseOfCall: () => undefined,
       signatures: new SignatureDesk({ sql: database.pool, keyring, clock: systemClock, publicUrl: () => publicUrl }),
       replay: {
         pool: database.pool,

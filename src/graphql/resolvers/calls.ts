@@ -62,7 +62,10 @@ export class CallQueries {
 @Resolver(() => CallObject)
 export class CallFields {
   @Authorized<Permission>('webhooks:read')
-  @FieldResolver(() => WebhookObject, { nullable: true, description: 'Its webhook; null when that is deleted.' })
+  @FieldResolver(() => WebhookObject, {
+    nullable: true,
+    description: 'Its webhook; null when that is deleted, and when a worker was run by hand.',
+  })
   async webhook(@Root() { view }: CallObject, @Ctx() { loaders }: GraphqlContext): Promise<WebhookObject | undefined> {
     const webhook = await loaders.webhooks.load(view.webhookId);
     return webhook && new WebhookObject(webhook);
@@ -86,6 +89,19 @@ export class CallFields {
   })
   async requestBody(@Root() { view }: CallObject, @Ctx() { loaders }: GraphqlContext): Promise<string | undefined> {
     return (await loaders.callRequests.load(view.id))?.body.toString('utf8');
+  }
+
+  @Authorized<Permission>('executions:read')
+  @FieldResolver(() => String, {
+    nullable: true,
+    description:
+      'The JSON that its caller was answered, made again from what is stored: with the results when it waited for them. Null while it waits, and of a call that was not accepted.',
+  })
+  async responseBody(
+    @Root() { view }: CallObject,
+    @Ctx() { loaders, services }: GraphqlContext,
+  ): Promise<string | undefined> {
+    return services.responseOfCall(view, await loaders.executionsOfCalls.load(view.id));
   }
 
   @Authorized<Permission>('executions:read')

@@ -8,8 +8,12 @@ import {
   type ManagedHttpWorker,
   updateHttpWorker,
 } from '../../workers/manage-workers.js';
+import { runWorker } from '../../webhooks/by-hand/run-worker.js';
 import type { GraphqlContext } from '../context.js';
 import { readWorkerId } from '../public-id.js';
+import { CallObject } from '../types/call.js';
+import { ExecutionObject } from '../types/execution.js';
+import { RunWorkerInput, RunWorkerPayload } from '../types/run-worker.js';
 import { HttpWorkerObject } from '../types/worker.js';
 import {
   CreateHttpWorkerInput,
@@ -57,6 +61,31 @@ export class WorkerMutations {
         ...checkedLater(input),
       }),
     );
+  }
+
+  @Authorized<Permission>('executions:operate')
+  @Mutation(() => RunWorkerPayload, {
+    description:
+      'Runs a worker of any kind with an input, without a webhook. The run is a call of its own, durable, counted and watched as any other.',
+  })
+  async runWorker(
+    @Ctx() { services, principal, loaders }: GraphqlContext,
+    @Arg('input', () => RunWorkerInput, { description: 'Which one, with what.' })
+    { workerId, input, idempotencyKey }: RunWorkerInput,
+  ): Promise<RunWorkerPayload> {
+    const outcome = await runWorker(services.replay, principal, {
+      workerId: readWorkerId(workerId),
+      input,
+      idempotencyKey,
+    });
+    if (!outcome.ok) return { userErrors: outcome.userErrors };
+    const { callId, executionId } = outcome.value;
+    const [call, execution] = await Promise.all([loaders.calls.load(callId), loaders.executions.load(executionId)]);
+    return {
+      ...(call !== undefined && { call: new CallObject(call) }),
+      ...(execution !== undefined && { execution: new ExecutionObject(execution) }),
+      userErrors: [],
+    };
   }
 
   @Authorized<Permission>('workers:write')

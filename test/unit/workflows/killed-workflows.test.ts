@@ -85,12 +85,12 @@ async function storyOf(definition: unknown, input: JsonText, kills: ReadonlySet<
     },
   });
   const host = {
-    load: async (id: string): Promise<LoadedWorker> => ({
-      id,
-      kind: id === 'worker-main' ? 'WORKFLOW' : 'CODE',
-      name: id,
+    load: async (workerId: string): Promise<LoadedWorker> => ({
+      id: workerId,
+      kind: workerId === 'worker-main' ? 'WORKFLOW' : 'CODE',
+      name: workerId,
       version: 1,
-      definition: id === 'worker-main' ? toStoredWorkflow(definition, compiled.value) : {},
+      definition: workerId === 'worker-main' ? toStoredWorkflow(definition, compiled.value) : {},
       inputSchema: null,
       outputSchema: null,
       timeoutMs: 60_000,

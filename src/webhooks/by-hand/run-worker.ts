@@ -1,0 +1,147 @@
+import { createHash } from 'node:crypto';
+import type pg from 'pg';
+import { recordAudit } from '../../access/audit.js';
+import { idempotencyKeyFaults } from '../../access/creation-key.js';
+import { requirePermission } from '../../access/permissions.js';
+import type { Principal } from '../../access/principal.js';
+import type { CallToStore, StoreResult } from '../../calls/store-calls.js';
+import { storeCalls } from '../../calls/store-calls.js';
+import { COLD_SHARD } from '../../calls/statistics-shard.js';
+import type { Sql } from '../../db/database.js';
+import { rawTransaction } from '../../db/raw-transaction.js';
+import { AppError } from '../../errors.js';
+import type { Clock } from '../../lib/clock.js';
+import { formatId, newRandomUuid, newUuidV7 } from '../../lib/ids.js';
+import { type Outcome, refused, succeeded } from '../../lib/user-error.js';
+import { hasUnstorableText } from '../../workers/schema-validator.js';
+import type { AcceptCallOptions } from '../accept-options.js';
+
+export interface RunWorkerDeps {
+  readonly pool: pg.Pool;
+  readonly validateInput: AcceptCallOptions['validateInput'];
+  readonly clock: Clock;
+  readonly retentionDays: number;
+}
+
+export interface RunWorkerInput {
+  readonly workerId: string;
+  /** What the worker gets, as a JSON value. */
+  readonly input: unknown;
+  /** Asked again with the same one within 24 hours, the same run is given. */
+  readonly idempotencyKey?: string | null | undefined;
+}
+
+/** UUIDs. */
+export interface RunByHand {
+  readonly callId: string;
+  readonly executionId: string;
+}
+
+const INPUT_BYTES_MAX = 1_048_576;
+const KEY_WINDOW_MS = 86_400_000;
+
+/**
+ * Runs a worker without a webhook: a call of the row that stands for runs by hand, with all that a call has.
+ *
+ * @throws AppError UNAUTHENTICATED, FORBIDDEN, NOT_FOUND when there is no such worker.
+ */
+export async function runWorker(
+  deps: RunWorkerDeps,
+  principal: Principal | undefined,
+  { workerId, input, idempotencyKey }: RunWorkerInput,
+): Promise<Outcome<RunByHand>> {
+  requirePermission(principal, 'executions:operate');
+  const keyFaults = idempotencyKeyFaults(idempotencyKey);
+  if (keyFaults.length > 0) return { ok: false, userErrors: keyFaults };
+  const body = Buffer.from(JSON.stringify(input));
+  if (body.length > INPUT_BYTES_MAX || hasUnstorableText(input)) {
+    const message = `The input is JSON of at most ${INPUT_BYTES_MAX} bytes that can be stored.`;
+    return refused({ field: ['input'], message, code: 'INVALID' });
+  }
+  const faults = await deps.validateInput([workerId], input, deps.clock.monotonicMs());
+  if (faults.length > 0) {
+    return refused(
+      ...faults.map(({ pointer, message }) => ({
+        field: ['input', ...pointer.split('/').slice(1)],
+        message: `The worker does not take it at ${pointer || '/'}: ${message}`,
+        code: 'INPUT_REFUSED',
+      })),
+    );
+  }
+  return await rawTransaction(deps.pool, async (tx) => {
+    const { rowCount } = await tx.sql.query('select from workers where id = $1 and deleted_at is null for share', [
+      workerId,
+    ]);
+    if (rowCount === 0) throw new AppError('NOT_FOUND', 'There is no such worker.');
+    const webhookId = await webhookOfRunsByHand(tx.sql, principal);
+    const call = callOf(webhookId, workerId, body, deps.clock.nowMs(), idempotencyKey ?? undefined);
+    const [stored] = await storeCalls(tx.sql, COLD_SHARD, [call], deps.retentionDays);
+    if (stored !== 'stored') return repeated(stored!);
+    const { executionId } = call.executions[0]!;
+    await recordAudit(tx, principal, {
+      action: 'worker.run',
+      subjectId: workerId,
+      details: { call: formatId('call', call.callId), execution: formatId('execution', executionId) },
+    });
+    return succeeded({ callId: call.callId, executionId });
+  });
+}
+
+/** Who runs the first worker by hand owns the row; nothing follows from it. */
+async function webhookOfRunsByHand(sql: Sql, { userId }: Principal): Promise<string> {
+  const find = async (): Promise<string | undefined> =>
+    (await sql.query<{ id: string }>('select id from webhooks where by_hand')).rows[0]?.id;
+  const there = await find();
+  if (there !== undefined) return there;
+  await sql.query(
+    `insert into webhooks (id, name, active, execution_mode, dispatch, auth_method, owner_id, deleted_at, by_hand)
+     values ($1, 'runs by hand', true, 'ASYNC', 'PARALLEL', 'SECRET_HEADER', $2, now(), true)
+     on conflict (by_hand) where by_hand do nothing`,
+    [newRandomUuid(), userId],
+  );
+  return (await find())!;
+}
+
+function callOf(
+  webhookId: string,
+  workerId: string,
+  body: Buffer,
+  receivedAtMs: number,
+  key: string | undefined,
+): CallToStore {
+  return {
+    callId: newUuidV7(receivedAtMs),
+    webhookId,
+    webhookVersion: 1,
+    receivedAtMs,
+    executionMode: 'ASYNC',
+    dispatch: 'PARALLEL',
+    isTest: false,
+    sourceIp: '',
+    headersJson: '{"content-type":"application/json"}',
+    body,
+    executions: [{ executionId: newUuidV7(receivedAtMs), workerId }],
+    idempotency:
+      key === undefined
+        ? undefined
+        : {
+            keyHash: hashOf('by-hand', key),
+            bodyHash: hashOf(workerId, body.toString()),
+            deliveryId: key,
+            windowMs: KEY_WINDOW_MS,
+          },
+  };
+}
+
+function repeated(result: Exclude<StoreResult, 'stored'>): Outcome<RunByHand> {
+  if (result === 'stale') throw new AppError('CONFLICT', 'Workers cannot be run by hand now.', { retryable: true });
+  if (result.sameBody) {
+    return succeeded({ callId: result.callId, executionId: result.executions[0]!.executionId });
+  }
+  const message = 'This key was used before for something else.';
+  return refused({ field: ['idempotencyKey'], message, code: 'IDEMPOTENCY_MISMATCH' });
+}
+
+function hashOf(...parts: readonly string[]): Buffer {
+  return createHash('sha256').update(JSON.stringify(parts)).digest();
+}
