@@ -1,5 +1,6 @@
 import { Args, Authorized, Ctx, FieldResolver, Float, Resolver, Root } from 'type-graphql';
-import type { Permission } from '../../access/permissions.js';
+import { isAllowed, type Permission } from '../../access/permissions.js';
+import { maskedUrl } from '../../callbacks/masked-url.js';
 import type { CallStatistics } from '../../calls/statistics.js';
 import { webhookPath } from '../../webhooks/webhook-path.js';
 import { type Connection, ConnectionArgs } from '../connections.js';
@@ -18,6 +19,17 @@ export class WebhookFields {
   @FieldResolver(() => String, { description: 'Where its calls are POSTed to.' })
   url(@Root() { view }: WebhookObject, @Ctx() { services }: GraphqlContext): string {
     return services.publicUrl() + webhookPath(view.id);
+  }
+
+  @FieldResolver(() => String, {
+    nullable: true,
+    description:
+      'Where the end of each of its calls is told; null for nowhere. Who may not change it sees *** for the values of its query.',
+  })
+  callbackUrl(@Root() { view }: WebhookObject, @Ctx() { principal }: GraphqlContext): string | null {
+    if (view.callback === null) return null;
+    const { url } = view.callback;
+    return principal !== undefined && isAllowed(principal, 'webhooks:write') ? url : maskedUrl(url);
   }
 
   @Authorized<Permission>('workers:read')

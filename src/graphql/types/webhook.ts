@@ -104,11 +104,6 @@ export class WebhookObject extends NodeObject {
     return this.view.idempotencyPointer;
   }
 
-  @Field(() => String, { nullable: true, description: 'Where the end of each of its calls is told; null for nowhere.' })
-  get callbackUrl(): string | null {
-    return this.view.callback?.url ?? null;
-  }
-
   @Field(() => String, {
     nullable: true,
     description: 'The end of the secret that its callbacks are signed with, by which its owner knows it again.',

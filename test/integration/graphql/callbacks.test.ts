@@ -77,6 +77,20 @@ describe('the callback URL of a webhook', () => {
     expect(data.webhook).toEqual({ callbackUrl: URL_A, callbackSecretHint: `…${callbackSecret!.slice(-4)}` });
   });
 
+  it('has its token shown only to those who may change the webhook', async () => {
+    const url = `${URL_A}?token=s3cret&s3cret`;
+    const { id } = await create(url);
+    const shownTo = async (principal?: Principal): Promise<unknown> =>
+      (await fixture.run(`{ webhook(id: "${id}") { callbackUrl } }`, {}, principal)).data.webhook;
+    const masked = { callbackUrl: `${URL_A}?token=***&***` };
+    expect(await shownTo()).toEqual({ callbackUrl: url });
+    expect(await shownTo(await fixture.addUser('editor'))).toEqual({ callbackUrl: url });
+    expect(await shownTo(operator)).toEqual(masked);
+    expect(await shownTo(viewer)).toEqual(masked);
+    const narrowed = { ...fixture.owner, scopes: ['webhooks:read'] };
+    expect(await shownTo(narrowed)).toEqual(masked);
+  });
+
   it('can be set later, changed under the same secret, and taken away with it', async () => {
     const { id, callbackSecret: none } = await create();
     expect(none).toBeNull();
