@@ -3,11 +3,14 @@ import { recordAudit } from '../access/audit.js';
 import { requirePermission } from '../access/permissions.js';
 import type { Principal } from '../access/principal.js';
 import { formatId } from '../lib/ids.js';
+import { type Outcome, refused, succeeded } from '../lib/user-error.js';
 import { isValid } from './plan-rotation.js';
-import { newSecret } from './secret-rules.js';
+import { inUse } from './rotate-secret.js';
+import { newSecret, ownSecretFaults } from './secret-rules.js';
 import { type SecretVersion } from './secret-version.entity.js';
 import {
   addSecretVersion,
+  isInUse,
   lockWebhook,
   type NewSecret,
   noteSecretsChanged,
@@ -15,6 +18,13 @@ import {
   rotatable,
   type SecretDeps,
 } from './secret-versions.js';
+
+export interface RegenerateSecretInput {
+  /** The webhook's UUID. */
+  readonly webhookId: string;
+  /** A secret that the sender made; without it a new one is made here. */
+  readonly secret?: string | undefined;
+}
 
 /**
  * Gives a webhook a new secret and ends all others at once: for a secret that leaked.
@@ -24,22 +34,26 @@ import {
 export async function regenerateSecret(
   deps: SecretDeps,
   principal: Principal | undefined,
-  input: { readonly webhookId: string },
-): Promise<NewSecret> {
+  input: RegenerateSecretInput,
+): Promise<Outcome<NewSecret>> {
   requirePermission(principal, 'webhooks:rotate-secret');
   const { webhookId } = input;
+  const faults = input.secret === undefined ? [] : ownSecretFaults(['secret'], input.secret);
+  if (faults.length > 0) return refused(...faults);
   return await deps.database.transaction(async (em) => {
     await lockWebhook(em, webhookId);
-    const secret = newSecret();
-    const { added, endedAt } = replaceSecrets(em, deps, webhookId, await readSecretVersions(em, webhookId), secret);
+    const versions = await readSecretVersions(em, webhookId);
+    const secret = input.secret ?? newSecret();
+    if (isInUse(deps, versions, secret)) return refused(inUse(['secret']));
+    const { added, endedAt } = replaceSecrets(em, deps, webhookId, versions, secret);
     await em.flush();
     await noteSecretsChanged(em, webhookId);
     await recordAudit(em, principal, {
       action: 'webhook.secret-regenerated',
       subjectId: formatId('webhook', webhookId),
-      details: { secretId: formatId('secretVersion', added.id) },
+      details: { secretId: formatId('secretVersion', added.id), broughtAlong: input.secret !== undefined },
     });
-    return { secretId: added.id, secret, previousExpiresAt: endedAt };
+    return succeeded({ secretId: added.id, secret, previousExpiresAt: endedAt });
   });
 }
 

@@ -2,7 +2,6 @@ import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { verifyAudit } from '../../src/access/audit.js';
 import { formatId } from '../../src/lib/ids.js';
-import type { Outcome } from '../../src/lib/user-error.js';
 import { assertKeyring } from '../../src/secrets/assert-keyring.js';
 import { expireSecret } from '../../src/secrets/expire-secret.js';
 import { regenerateSecret } from '../../src/secrets/regenerate-secret.js';
@@ -14,6 +13,7 @@ import { deleteWebhook } from '../../src/webhooks/manage/delete-webhook.js';
 import { readWebhooks } from '../../src/webhooks/manage/read-webhooks.js';
 import type { WebhookView } from '../../src/webhooks/manage/webhook-view.js';
 import { type AdminFixture, openAdminFixture } from '../support/admin-fixture.js';
+import { valueOf } from '../support/value-of.js';
 
 const HOUR_MS = 3_600_000;
 
@@ -25,11 +25,6 @@ beforeAll(async () => {
 });
 
 afterAll(() => fixture.close());
-
-function valueOf<T>(outcome: Outcome<T>): T {
-  if (outcome.ok) return outcome.value;
-  throw new Error(JSON.stringify(outcome.userErrors));
-}
 
 const newWebhook = async (secret?: string): Promise<CreatedWebhook> =>
   valueOf(
@@ -123,7 +118,7 @@ describe('regenerating a secret', () => {
   it('ends all others at once', async () => {
     const { webhook } = await newWebhook();
     await rotateSecret(fixture, fixture.owner, { webhookId: webhook.id, overlapMs: HOUR_MS });
-    const { secret } = await regenerateSecret(fixture, fixture.owner, { webhookId: webhook.id });
+    const { secret } = valueOf(await regenerateSecret(fixture, fixture.owner, { webhookId: webhook.id }));
     expect(await validSecrets(webhook.id)).toEqual([secret]);
     const { version, secrets } = await read(webhook.id);
     expect(version).toBe(webhook.version + 2);

@@ -24,6 +24,7 @@ import { verifyReader } from '../../src/webhooks/verify-reader.js';
 import { WebhookCache } from '../../src/webhooks/webhook-cache.js';
 import type { InputFault } from '../../src/workers/worker-run.js';
 import { type AdminFixture, openAdminFixture } from '../support/admin-fixture.js';
+import { valueOf } from '../support/value-of.js';
 
 let admin: AdminFixture;
 let accept: AcceptCall;
@@ -160,9 +161,9 @@ describe('an ingress that missed a change', () => {
   it('never stores a call with a secret that was replaced, and takes the new one at once', async () => {
     const { id, secret } = await create();
     expect(await post(id, secret)).toBe('accepted');
-    const { secret: replacement } = await regenerateSecret(admin, admin.owner, { webhookId: id });
+    const { secret: replacement } = valueOf(await regenerateSecret(admin, admin.owner, { webhookId: id }));
     expect(await post(id, replacement)).toBe('accepted');
-    const { secret: newest } = await regenerateSecret(admin, admin.owner, { webhookId: id });
+    const { secret: newest } = valueOf(await regenerateSecret(admin, admin.owner, { webhookId: id }));
     expect(await post(id, replacement)).toBe('unauthenticated');
     expect(await post(id, newest)).toBe('accepted');
   });
@@ -258,7 +259,7 @@ describe('a flood of calls to turn away', () => {
   it('hides no call that is right', async () => {
     const { id, secret } = await create();
     expect(await post(id, secret)).toBe('accepted');
-    const { secret: replacement } = await regenerateSecret(admin, admin.owner, { webhookId: id });
+    const { secret: replacement } = valueOf(await regenerateSecret(admin, admin.owner, { webhookId: id }));
     const flood = Array.from({ length: 200 }, () => post(id, secret));
     const right = post(id, replacement);
     expect(new Set(await Promise.all(flood))).toEqual(new Set(['unauthenticated']));

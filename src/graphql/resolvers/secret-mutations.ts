@@ -1,10 +1,12 @@
 import { Arg, Authorized, Ctx, Mutation, Resolver } from 'type-graphql';
 import type { Permission } from '../../access/permissions.js';
-import { expireSecret } from '../../secrets/expire-secret.js';
-import { regenerateSecret } from '../../secrets/regenerate-secret.js';
 import { revealSecret } from '../../secrets/reveal-secret.js';
 import type { NewSecret } from '../../secrets/secret-versions.js';
-import { rotateWebhookSecret } from '../../webhooks/manage/rotate-webhook-secret.js';
+import {
+  expireWebhookSecret,
+  regenerateWebhookSecret,
+  rotateWebhookSecret,
+} from '../../webhooks/manage/rotate-webhook-secret.js';
 import type { GraphqlContext } from '../context.js';
 import { readId } from '../public-id.js';
 import { WebhookObject } from '../types/webhook.js';
@@ -42,7 +44,8 @@ export class SecretMutations {
 
   @Authorized<Permission>('webhooks:rotate-secret')
   @Mutation(() => RegenerateWebhookSecretPayload, {
-    description: 'Gives a webhook a new secret and ends all others at once: for a secret that leaked.',
+    description:
+      'Gives a webhook a new secret and ends all others at once: for a secret that leaked. Where the sender makes the secret, bring its new one.',
   })
   async regenerateWebhookSecret(
     @Ctx() context: GraphqlContext,
@@ -50,7 +53,11 @@ export class SecretMutations {
     input: RegenerateWebhookSecretInput,
   ): Promise<WebhookSecretPayload> {
     const webhookId = readId('webhook', input.id);
-    return await shown(context, webhookId, await regenerateSecret(context.services, context.principal, { webhookId }));
+    const outcome = await regenerateWebhookSecret(context.services, context.principal, {
+      webhookId,
+      secret: input.secret ?? undefined,
+    });
+    return outcome.ok ? await shown(context, webhookId, outcome.value) : { userErrors: outcome.userErrors };
   }
 
   @Authorized<Permission>('webhooks:rotate-secret')
@@ -73,13 +80,14 @@ export class SecretMutations {
 
   @Authorized<Permission>('webhooks:rotate-secret')
   @Mutation(() => ExpireWebhookSecretPayload, {
-    description: 'Ends a retiring secret before its time: its senders have all followed. The active one stays.',
+    description:
+      'Ends a retiring secret before its time: its senders have all followed. The active one stays, except where the sender makes the secrets: then nothing is accepted until its next one is brought.',
   })
   async expireWebhookSecret(
     @Ctx() { services, principal, loaders }: GraphqlContext,
     @Arg('input', () => ExpireWebhookSecretInput, { description: 'Which one.' }) input: ExpireWebhookSecretInput,
   ): Promise<WebhookPayload> {
-    const outcome = await expireSecret(services, principal, { secretId: readId('secretVersion', input.id) });
+    const outcome = await expireWebhookSecret(services, principal, { secretId: readId('secretVersion', input.id) });
     if (!outcome.ok) return { userErrors: outcome.userErrors };
     const { webhookId } = outcome.value;
     const view = await loaders.webhooks.clear(webhookId).load(webhookId);

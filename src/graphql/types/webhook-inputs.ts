@@ -241,9 +241,16 @@ export class RevealWebhookSecretInput {
 export class RegenerateWebhookSecretInput {
   @Field(() => ID, { description: "The webhook's id." })
   id!: string;
+
+  @Field(() => String, {
+    nullable: true,
+    description:
+      'A secret that the sender made; without it a new one is made. Needed where the sender makes the secret.',
+  })
+  secret?: string | null;
 }
 
-@InputType('ExpireWebhookSecretInput', { description: 'Which retiring secret to end.' })
+@InputType('ExpireWebhookSecretInput', { description: 'Which secret to end.' })
 export class ExpireWebhookSecretInput {
   @Field(() => ID, { description: "The secret's id, one of `Webhook.secrets`." })
   id!: string;

@@ -68,6 +68,58 @@ describe('regenerateWebhookSecret', () => {
     expect(webhook.secrets[1].expiresAt).toBe(previousSecretExpiresAt);
     expect(Math.abs(Date.parse(previousSecretExpiresAt) - Date.now())).toBeLessThan(10_000);
   });
+
+  it('takes a secret of the sender, and not one that the webhook has', async () => {
+    const id = await fixture.addWebhook('Regenerate to', ['worker-any']);
+    const secret = 'another-secret-of-theirs';
+    expect((await run(REGENERATE, { input: { id, secret } })).data.regenerateWebhookSecret).toMatchObject({ secret });
+    expect(await reveal(id)).toBe(secret);
+    for (const [wrong, code] of [
+      [secret, 'ALREADY_IN_USE'],
+      ['short', 'TOO_SHORT'],
+    ]) {
+      const { data } = await run(REGENERATE, { input: { id, secret: wrong } });
+      expect(data.regenerateWebhookSecret).toMatchObject({ secret: null, userErrors: [{ field: ['secret'], code }] });
+    }
+    expect(await reveal(id)).toBe(secret);
+  });
+});
+
+describe('a secret that its sender makes', () => {
+  const stripe = (): Promise<string> =>
+    fixture.addWebhook('Stripe', ['worker-any'], {
+      authentication: { method: 'PROVIDER', provider: 'stripe', secret: 'whsec_theirs-first' },
+    });
+
+  it.each([
+    ['regenerateWebhookSecret', REGENERATE],
+    ['rotateWebhookSecret', ROTATE],
+  ])('is not replaced by one of ours: %s needs it', async (name, document) => {
+    const id = await stripe();
+    const { data } = await run(document, { input: { id } });
+    expect(data[name]).toMatchObject({ secret: null, userErrors: [{ field: ['secret'], code: 'REQUIRED' }] });
+    expect(await reveal(id)).toBe('whsec_theirs-first');
+    const brought = await run(document, { input: { id, secret: 'whsec_theirs-second' } });
+    expect(brought.data[name]).toMatchObject({ secret: 'whsec_theirs-second', userErrors: [] });
+    expect(await reveal(id)).toBe('whsec_theirs-second');
+  });
+
+  it('can be ended at once while it is the active one', async () => {
+    const id = await stripe();
+    const { data: before } = await run('query ($id: ID!) { webhook(id: $id) { secrets { id } } }', { id });
+    const [active] = before.webhook.secrets;
+    const { data } = await run(
+      `mutation ($input: ExpireWebhookSecretInput!) { expireWebhookSecret(input: $input) {
+        webhook { version secrets { id expiresAt } } userErrors { code } } }`,
+      { input: { id: active.id } },
+    );
+    const { webhook, userErrors } = data.expireWebhookSecret;
+    expect(userErrors).toEqual([]);
+    expect(webhook.version).toBe(2);
+    const ended = webhook.secrets.find((secret: { id: string }) => secret.id === active.id);
+    expect(Date.parse(ended.expiresAt)).toBeLessThanOrEqual(Date.now());
+    expect(await reveal(id)).not.toBe('whsec_theirs-first');
+  });
 });
 
 describe('rotateWebhookSecret', () => {

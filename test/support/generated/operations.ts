@@ -227,6 +227,7 @@ export type RateLimitScope =
 
 export type RegenerateWebhookSecretInput = {
   readonly id: string;
+  readonly secret?: string | null | undefined;
 };
 
 export type ReplayCallInput = {
