@@ -11,6 +11,7 @@ import { EventListener } from '../events/event-listener.js';
 import { FlowDesk } from '../flow/flow-desk.js';
 import { LinkSigner } from '../http/signed-link.js';
 import { readTlsFiles } from '../http/tls-files.js';
+import { TlsRenewal } from '../http/tls-renewal.js';
 import { systemClock } from '../lib/clock.js';
 import type { Logger } from '../lib/logger.js';
 import { buildAdmin } from './admin.js';
@@ -60,7 +61,8 @@ export async function startApp(options: StartAppOptions): Promise<App> {
 }
 
 async function build(stack: AsyncDisposableStack, { config, log, onFatal }: StartAppOptions): Promise<App> {
-  const tls = config.tls && (await readTlsFiles(config.tls)); // before anything is started for nothing
+  const tlsFiles = config.tls;
+  const tls = tlsFiles && (await readTlsFiles(tlsFiles)); // before anything is started for nothing
   const clock = systemClock;
   const { database, keyring, embedded } = await openStored(stack, {
     config,
@@ -106,6 +108,10 @@ async function build(stack: AsyncDisposableStack, { config, log, onFatal }: Star
   let draining = false;
   const http = buildHttp(parts, { ingress, admin, links, tls, metrics: new Registry(), draining: () => draining });
   const address = await http.listen(config.port, config.host);
+  if (tlsFiles !== undefined && tls !== undefined) {
+    const read = (): ReturnType<typeof readTlsFiles> => readTlsFiles(tlsFiles);
+    stack.adopt(new TlsRenewal({ present: tls, read, renew: (it) => http.renewTls(it), log }), (it) => it.close());
+  }
   stack.defer(async () => {
     draining = true;
     ingress.accept.releaseWaits();

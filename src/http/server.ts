@@ -6,9 +6,10 @@ import {
   type ServerOptions,
   type ServerResponse,
 } from 'node:http';
-import { createServer as createTlsServer } from 'node:https';
+import { createServer as createTlsServer, Server as TlsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import type { SecureContextOptions } from 'node:tls';
 import { AppError, codeOf, messageOf } from '../errors.js';
 import { answerClientError, rawProblem, refuseConnection } from './client-error.js';
 import { pathOf, PATHS } from './paths.js';
@@ -59,6 +60,8 @@ export interface HttpServer {
    * @param deadlineMs milliseconds from now.
    */
   close(deadlineMs: number): Promise<void>;
+  /** Another certificate for the handshakes from now on; nothing for a server in plain HTTP. @throws when it is none. */
+  renewTls(material: TlsMaterial): void;
 }
 
 /** Builds the process's one HTTP server. */
@@ -124,6 +127,10 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
 
   return {
     listen: (port, host) => listen(server, port, host),
+    renewTls: (material) => {
+      // What is not in here falls back to Node's defaults; tickets of before do not resume, so no old authority counts.
+      if (server instanceof TlsServer) server.setSecureContext(secureContextOf(material));
+    },
     close: async (deadlineMs) => {
       draining = true;
       if (!server.listening) return;
@@ -144,17 +151,18 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
  * A server that speaks HTTPS. A client certificate is asked for and not demanded: most webhooks do without, and those
  * that want one look at it themselves.
  */
-function tlsServer(options: ServerOptions, { cert, key, ca }: TlsMaterial, handshakeTimeoutMs: number): Server {
-  const server = createTlsServer({
+function tlsServer(options: ServerOptions, material: TlsMaterial, handshakeTimeoutMs: number): Server {
+  return createTlsServer({
     ...options,
-    cert,
-    key,
-    ...(ca !== undefined && { ca, requestCert: true, rejectUnauthorized: false }),
-    minVersion: 'TLSv1.2',
+    ...secureContextOf(material),
+    ...(material.ca !== undefined && { requestCert: true, rejectUnauthorized: false }),
     ALPNProtocols: ['http/1.1'],
     handshakeTimeout: handshakeTimeoutMs,
   });
-  return server;
+}
+
+function secureContextOf({ cert, key, ca }: TlsMaterial): SecureContextOptions {
+  return { cert, key, ...(ca !== undefined && { ca }), minVersion: 'TLSv1.2' };
 }
 
 /** The connection's head as an upgrade handler may refuse it: nothing has been answered yet. */

@@ -37,6 +37,11 @@ export async function readTlsFiles({ certFile, keyFile, clientCaFile }: TlsFiles
   if (!ca.includes('-----BEGIN CERTIFICATE-----')) {
     throw new AppError('STARTUP_FAILED', 'TLS_CLIENT_CA_FILE has no certificate in PEM.');
   }
+  try {
+    createSecureContext({ ca });
+  } catch (error) {
+    throw new AppError('STARTUP_FAILED', 'TLS_CLIENT_CA_FILE has a broken certificate.', { cause: error });
+  }
   return { cert, key, ca };
 }
 
