@@ -66,12 +66,13 @@ afterAll(async () => {
   successor.remove();
 });
 
-async function handshake(as?: TestCertificate): Promise<TLSSocket> {
+async function handshake(as?: TestCertificate, session?: Buffer): Promise<TLSSocket> {
   const socket = connect({
     port,
     host: '127.0.0.1',
     ca: authority.root.cert,
     ...(as && { cert: as.cert, key: as.key }),
+    session,
   });
   await once(socket, 'secureConnect');
   return socket;
@@ -118,12 +119,24 @@ describe('files of TLS that change while the gateway runs', () => {
       socket.destroy();
       return line;
     };
+    const resumed = async (session: Buffer): Promise<object> => {
+      const socket = await handshake(client, session);
+      const isReused = socket.isSessionReused();
+      const status = await answered(socket, call);
+      socket.destroy();
+      return { isReused, status };
+    };
     expect(await statusOf(client)).toContain('202');
     expect(await statusOf(laterClient)).toContain('401');
+    const before = await handshake(client);
+    const [session] = (await once(before, 'session')) as [Buffer];
+    before.destroy();
+    expect(await resumed(session)).toEqual({ isReused: true, status: 'HTTP/1.1 202 Accepted' });
     put(caFile, successor.root.cert);
     await pollUntil('the new authority', async () =>
       (await statusOf(laterClient)).includes('202') ? true : undefined,
     );
     expect(await statusOf(client)).toContain('401');
+    expect(await resumed(session)).toEqual({ isReused: false, status: 'HTTP/1.1 401 Unauthorized' });
   });
 });
