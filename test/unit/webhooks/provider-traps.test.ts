@@ -76,6 +76,12 @@ describe('Twilio', () => {
     const headers = { 'Content-Type': 'application/json', 'X-Twilio-Signature': signature };
     expect(verdict('twilio', { target: PATH + query, headers, body: sentBody })).toContain('bodySHA256');
   });
+
+  it.each(['', '&', '&&'])('takes no form %j in the place of the JSON whose hash is signed', (empty) => {
+    const signature = twilio.getExpectedTwilioSignature(SECRET, `https://hooks.example${PATH}${hashed}`, {});
+    const headers = { ...form, 'X-Twilio-Signature': signature };
+    expect(verdict('twilio', { target: PATH + hashed, headers, body: empty })).toContain('bodySHA256');
+  });
 });
 
 describe('HubSpot', () => {

@@ -79,11 +79,13 @@ function formParameters(body: Uint8Array): string {
 
 /**
  * Whether the body is the one whose hash stands in the signed URL. A form needs none: its parameters are signed
- * themselves; any other body without a hash would not be covered by the signature at all.
+ * themselves; any other body without a hash would not be covered by the signature at all. Where there is one it counts
+ * also for a form: the content type is not signed, and an empty form adds nothing to what is.
  */
 export function isBodyHashed(parameter: string, request: ProviderRequest): boolean {
-  if (isForm(request.rawHeaders)) return true;
-  const stated = queryOf(request.target).get(parameter) ?? '';
+  const query = queryOf(request.target);
+  if (isForm(request.rawHeaders) && !query.has(parameter)) return true;
+  const stated = query.get(parameter) ?? '';
   if (!/^[0-9a-f]{64}$/i.test(stated)) return false;
   return timingSafeEqual(Buffer.from(stated, 'hex'), createHash('sha256').update(request.body).digest());
 }
