@@ -33,6 +33,7 @@ const generated = await codegen({
     disableDescriptions: true,
     enumType: 'string-literal',
     scalars: {
+      BigInt: 'number | string',
       DateTime: 'string',
       Decimal: 'string',
       Duration: 'string',

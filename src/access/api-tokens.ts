@@ -3,11 +3,12 @@ import type { Database } from '../db/database.js';
 import { AppError } from '../errors.js';
 import { publish } from '../events/publish.js';
 import type { Clock } from '../lib/clock.js';
-import { formatId, newUuidV7 } from '../lib/ids.js';
+import { formatId, newUuidV7, parseId } from '../lib/ids.js';
 import { nameFaults } from '../lib/text-rules.js';
 import { type Outcome, succeeded, type UserError } from '../lib/user-error.js';
 import { type ApiToken, ApiTokenEntity, UserEntity } from './access.entities.js';
 import { recordAudit } from './audit.js';
+import { createOnce, type KeyedCreation } from './creation-key.js';
 import { hashCredential, hintOf, newApiTokenText } from './credential-text.js';
 import { isAllowed, isAtLeast, isPermission, requirePermission } from './permissions.js';
 import type { Principal } from './principal.js';
@@ -42,8 +43,8 @@ export interface CreateApiTokenInput {
 
 export interface NewApiToken {
   readonly apiToken: ApiTokenView;
-  /** Shown this once. */
-  readonly token: string;
+  /** Shown this once: not to a repeat. */
+  readonly token: string | undefined;
 }
 
 /**
@@ -53,7 +54,7 @@ export interface NewApiToken {
 export async function createApiToken(
   deps: AccessDeps,
   principal: Principal | undefined,
-  input: CreateApiTokenInput,
+  input: CreateApiTokenInput & KeyedCreation,
 ): Promise<Outcome<NewApiToken>> {
   requirePermission(principal, 'tokens:manage');
   const scopes = input.scopes ?? [];
@@ -63,27 +64,27 @@ export async function createApiToken(
     ...expiryFaults(input.expiresAt ?? null, deps.clock.nowMs(), await ownExpiry(deps, principal)),
   ];
   if (userErrors.length > 0) return { ok: false, userErrors };
-  return succeeded(
-    await deps.database.transaction(async (em) => {
-      const id = newUuidV7(deps.clock.nowMs());
+  const createdAtMs = deps.clock.nowMs();
+  const id = newUuidV7(createdAtMs);
+  const subjectId = formatId('apiToken', id);
+  const wanted = { name: input.name.trim(), scopes, expiresAt: input.expiresAt ?? null };
+  return await createOnce<NewApiToken>(deps.database, principal, {
+    idempotencyKey: input.idempotencyKey,
+    creation: { kind: 'api-token', input: wanted, subjectId },
+    make: async (em) => {
       const token = newApiTokenText(id);
-      const row = storeToken(em, principal.userId, {
-        id,
-        token,
-        name: input.name.trim(),
-        scopes,
-        expiresAt: input.expiresAt ?? null,
-        createdAtMs: deps.clock.nowMs(),
-      });
+      const row = storeToken(em, principal.userId, { id, token, ...wanted, createdAtMs });
       await em.flush();
-      await recordAudit(em, principal, {
-        action: 'api-token.created',
-        subjectId: formatId('apiToken', id),
-        details: { name: row.name, scopes: row.scopes },
-      });
-      return { apiToken: viewOf(row), token };
-    }),
-  );
+      const details = { name: row.name, scopes: row.scopes };
+      await recordAudit(em, principal, { action: 'api-token.created', subjectId, details });
+      return succeeded({ apiToken: viewOf(row), token });
+    },
+    find: async (tokenId) => {
+      const row = await deps.database.em().findOne(ApiTokenEntity, { id: parseId('apiToken', tokenId)! });
+      if (row === null) throw new AppError('NOT_FOUND');
+      return { apiToken: viewOf(row), token: undefined };
+    },
+  });
 }
 
 export interface TokenToStore {

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { EntityManager } from '@mikro-orm/postgresql';
+import type { Database } from '../db/database.js';
 import { type Outcome, refused, succeeded, type UserError } from '../lib/user-error.js';
 import type { Principal } from './principal.js';
 
@@ -54,5 +55,61 @@ export async function claimCreationKey(
 }
 
 function hashOf(...parts: readonly unknown[]): Buffer {
-  return createHash('sha256').update(JSON.stringify(parts)).digest();
+  const text = JSON.stringify(parts, (_, value: unknown) => (typeof value === 'bigint' ? value.toString() : value));
+  return createHash('sha256').update(text).digest();
+}
+
+/** What every creation takes besides what the new thing is to be. */
+export interface KeyedCreation {
+  /** Asked again with the same one within 24 hours, the same thing is given. */
+  readonly idempotencyKey?: string | null | undefined;
+}
+
+/** How something is made once. */
+export interface CreateOnce<T> {
+  /** Without one, it is made every time. */
+  readonly idempotencyKey: string | null | undefined;
+  readonly creation: Omit<Creation, 'key'>;
+  /** Makes it in the transaction. */
+  readonly make: (em: EntityManager) => Promise<Outcome<T>>;
+  /** Reads what the key has made, by its public id; without what is shown only once. */
+  readonly find: (subjectId: string) => Promise<T>;
+}
+
+/**
+ * Makes something in one transaction with its key, or gives what the key has made before.
+ *
+ * @throws what `make` and `find` throw: NOT_FOUND when it is deleted since.
+ */
+export async function createOnce<T>(
+  database: Pick<Database, 'transaction'>,
+  principal: Principal,
+  { idempotencyKey, creation, make, find }: CreateOnce<T>,
+): Promise<Outcome<T>> {
+  const faults = idempotencyKeyFaults(idempotencyKey);
+  if (faults.length > 0) return { ok: false, userErrors: faults };
+  const made = await database
+    .transaction(async (em): Promise<Outcome<{ value: T } | { before: string }>> => {
+      if (idempotencyKey !== null && idempotencyKey !== undefined) {
+        const before = await claimCreationKey(em, principal, { ...creation, key: idempotencyKey });
+        if (!before.ok) return before;
+        if (before.value !== undefined) return succeeded({ before: before.value });
+      }
+      const outcome = await make(em);
+      if (!outcome.ok) throw new Refused(outcome.userErrors); // the key is free again
+      return succeeded({ value: outcome.value });
+    })
+    .catch((error: unknown): Outcome<never> => {
+      if (error instanceof Refused) return { ok: false, userErrors: error.userErrors };
+      throw error;
+    });
+  if (!made.ok) return made;
+  return succeeded('value' in made.value ? made.value.value : await find(made.value.before));
+}
+
+/** Rolls a transaction back that came to a refusal. */
+class Refused extends Error {
+  constructor(readonly userErrors: readonly UserError[]) {
+    super('refused');
+  }
 }

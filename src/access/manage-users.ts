@@ -2,12 +2,13 @@ import type { EntityManager } from '@mikro-orm/postgresql';
 import { assertVersion } from '../db/expected-version.js';
 import { AppError, codeOf } from '../errors.js';
 import { publish } from '../events/publish.js';
-import { formatId, newUuidV7 } from '../lib/ids.js';
+import { formatId, newUuidV7, parseId } from '../lib/ids.js';
 import { nameFaults } from '../lib/text-rules.js';
 import { type Outcome, refused, succeeded, type UserError } from '../lib/user-error.js';
 import { type User, UserEntity, type UserRole } from './access.entities.js';
 import type { AccessDeps } from './api-tokens.js';
 import { recordAudit } from './audit.js';
+import { createOnce, type KeyedCreation } from './creation-key.js';
 import { emailFaults } from './email.js';
 import { OWNER_LOCK } from './owner.js';
 import { isAtLeast, requirePermission } from './permissions.js';
@@ -39,33 +40,44 @@ export interface UpdateUserInput {
 export async function inviteUser(
   deps: AccessDeps,
   principal: Principal | undefined,
-  input: InviteUserInput,
+  input: InviteUserInput & KeyedCreation,
 ): Promise<Outcome<UserView>> {
   requirePermission(principal, 'users:manage');
   assertMayGive(principal, input.role);
   const email = normalEmail(input.email);
   const userErrors = [...nameFaults(['name'], input.name), ...emailFaults(['email'], email)];
   if (userErrors.length > 0) return { ok: false, userErrors };
+  const nowMs = deps.clock.nowMs();
+  const id = newUuidV7(nowMs);
   return await takenIsAUserError(() =>
-    deps.database.transaction(async (em) => {
-      const nowMs = deps.clock.nowMs();
-      const user = em.create(UserEntity, {
-        id: newUuidV7(nowMs),
-        name: input.name.trim(),
-        email,
-        role: input.role,
-        version: 1,
-        createdAt: new Date(nowMs),
-        disabledAt: null,
-      });
-      em.persist(user);
-      await em.flush();
-      await recordAudit(em, principal, {
-        action: 'user.invited',
-        subjectId: formatId('user', user.id),
-        details: { name: user.name, role: user.role },
-      });
-      return succeeded(viewOf(user));
+    createOnce<UserView>(deps.database, principal, {
+      idempotencyKey: input.idempotencyKey,
+      creation: {
+        kind: 'user',
+        input: { name: input.name.trim(), email, role: input.role },
+        subjectId: formatId('user', id),
+      },
+      make: async (em) => {
+        const user = em.create(UserEntity, {
+          id,
+          name: input.name.trim(),
+          email,
+          role: input.role,
+          version: 1,
+          createdAt: new Date(nowMs),
+          disabledAt: null,
+        });
+        em.persist(user);
+        await em.flush();
+        await recordAudit(em, principal, {
+          action: 'user.invited',
+          subjectId: formatId('user', user.id),
+          details: { name: user.name, role: user.role },
+        });
+        return succeeded(viewOf(user));
+      },
+      find: async (userId) =>
+        viewOf(await deps.database.em().findOneOrFail(UserEntity, { id: parseId('user', userId)! })),
     }),
   );
 }

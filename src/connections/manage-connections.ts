@@ -1,5 +1,6 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import { type AuditEntry, recordAudit } from '../access/audit.js';
+import { createOnce, type KeyedCreation } from '../access/creation-key.js';
 import { requirePermission } from '../access/permissions.js';
 import type { Principal } from '../access/principal.js';
 import type { Database } from '../db/database.js';
@@ -7,7 +8,7 @@ import { assertVersion } from '../db/expected-version.js';
 import { AppError } from '../errors.js';
 import { publish } from '../events/publish.js';
 import type { Clock } from '../lib/clock.js';
-import { formatId, newUuidV7 } from '../lib/ids.js';
+import { formatId, newUuidV7, parseId } from '../lib/ids.js';
 import { inUseFaults } from '../lib/in-use.js';
 import { type Outcome, refused, succeeded, type UserError } from '../lib/user-error.js';
 import type { Keyring } from '../secrets/seal.js';
@@ -39,7 +40,7 @@ export interface UpdateConnectionInput extends Partial<ConnectionInput> {
 export async function createConnection(
   deps: ManageConnectionsDeps,
   principal: Principal | undefined,
-  input: ConnectionInput,
+  input: ConnectionInput & KeyedCreation,
 ): Promise<Outcome<ConnectionView>> {
   requirePermission(principal, 'connections:write');
   const parsed = parseConnectionInput(input);
@@ -47,13 +48,21 @@ export async function createConnection(
   const fields = parsed.value;
   const now = new Date(deps.clock.nowMs());
   const id = newUuidV7(now.getTime());
-  await deps.database.transaction(async (em) => {
+  const make = async (em: EntityManager): Promise<Outcome<string>> => {
     const row = rowOf(deps.keyring, id, 1, fields, now);
     em.persist(em.create(ConnectionEntity, { id, ...row, createdAt: now }));
     await em.flush();
     await recordAudit(em, principal, auditOf('connection.created', id, fields));
+    return succeeded(id);
+  };
+  const { name, description, baseUrl } = fields;
+  const made = await createOnce(deps.database, principal, {
+    idempotencyKey: input.idempotencyKey,
+    creation: { kind: 'connection', input: { name, description, baseUrl }, subjectId: formatId('connection', id) },
+    make,
+    find: (connectionId) => Promise.resolve(parseId('connection', connectionId)!),
   });
-  return succeeded(await readConnection(deps, id));
+  return made.ok ? succeeded(await readConnection(deps, made.value)) : made;
 }
 
 /**

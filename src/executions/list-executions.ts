@@ -3,6 +3,7 @@ import type { Principal } from '../access/principal.js';
 import type { Sql } from '../db/database.js';
 import { Conditions, type KeysetPage, keysetPage, type KeysetRequest } from '../db/keyset.js';
 import type { ExecutionView } from './execution-view.js';
+import { uuidV7Floor } from '../lib/ids.js';
 import { millisecondRange } from './millisecond-range.js';
 import { EXECUTION_COLUMNS, type ExecutionRow, toExecutionView } from './read-executions.js';
 import type { ExecutionStatus } from './states.js';
@@ -12,6 +13,10 @@ export interface ExecutionFilter {
   readonly callId?: string | undefined;
   readonly workerId?: string | undefined;
   readonly statuses?: readonly ExecutionStatus[] | undefined;
+  /** Of calls that were received at this time or later. */
+  readonly from?: Date | undefined;
+  /** Received before this time. */
+  readonly to?: Date | undefined;
 }
 
 /**
@@ -79,6 +84,8 @@ function pageThroughCalls(webhookId: string, filter: ExecutionFilter, page: Keys
   calls.add(page.before, (id) => `c.id >= ${callOf(id)} and (c.id, e.id) > (${callOf(id)}, ${id}::uuid)`);
   calls.add(filter.workerId, (id) => `e.worker_id = ${id}`);
   calls.add(filter.statuses, (list) => `e.status = any(${list}::text[])`);
+  calls.add(floorOf(filter.from), (id) => `c.id >= ${id} and e.id >= ${id}`);
+  calls.add(floorOf(filter.to), (id) => `c.id < ${id} and e.id < ${id}`);
   const limit = calls.place(page.limit + 1);
   const order = page.fromEnd ? 'asc' : 'desc';
   return {
@@ -102,7 +109,12 @@ function callOf(place: string): string {
   return `coalesce((select call_id from executions where id = ${place}), ${place}::uuid)`;
 }
 
-function conditionsOf({ webhookId, callId, workerId, statuses }: ExecutionFilter): Conditions {
+/** A time is a range of ids. */
+function floorOf(time: Date | undefined): string | undefined {
+  return time && uuidV7Floor(time.getTime());
+}
+
+function conditionsOf({ webhookId, callId, workerId, statuses, from, to }: ExecutionFilter): Conditions {
   const where = new Conditions();
   if (callId !== undefined) {
     const { firstId, lastId } = millisecondRange(callId);
@@ -113,5 +125,7 @@ function conditionsOf({ webhookId, callId, workerId, statuses }: ExecutionFilter
   where.add(webhookId, (id) => `webhook_id = ${id}`);
   where.add(workerId, (id) => `worker_id = ${id}`);
   where.add(statuses, (list) => `status = any(${list}::text[])`);
+  where.add(floorOf(from), (id) => `id >= ${id}`);
+  where.add(floorOf(to), (id) => `id < ${id}`);
   return where;
 }

@@ -1,7 +1,9 @@
 import type { KeysetPage, KeysetRequest } from '../db/keyset.js';
 import { parseId, type IdKind } from '../lib/ids.js';
 import { AppError } from '../errors.js';
-import { type ConnectionArgs, type Page, pageRequest } from './connections.js';
+import { ArgsType, Field } from 'type-graphql';
+import { ConnectionArgs, type Page, pageRequest } from './connections.js';
+import { ListOrder, type ListOrderName } from './types/enums.js';
 
 /** The kinds of thing that are listed by their id: their cursors are their ids. */
 type ListedKind = Extract<
@@ -20,6 +22,36 @@ function readPlace(kind: ListedKind, cursor: string | undefined): string | undef
   const id = parseId(kind, cursor);
   if (id === undefined) throw new AppError('BAD_USER_INPUT', 'This is not a cursor of this list.');
   return id;
+}
+
+/** What lists take that can be had in both orders. */
+@ArgsType()
+export class ListedArgs extends ConnectionArgs {
+  @Field(() => ListOrder, { defaultValue: 'NEWEST_FIRST', description: 'In which order.' })
+  order!: ListOrderName;
+}
+
+/**
+ * Reads a page of a list by id in the order that was asked for. The list with the oldest first is the other one read
+ * from its other end, so its cursors are the same, and good for both.
+ *
+ * @param read reads a page of the list with the newest first.
+ */
+export async function listedPage<View>(
+  kind: ListedKind,
+  args: ListedArgs,
+  read: (request: KeysetRequest) => Promise<KeysetPage<View>>,
+): Promise<KeysetPage<View>> {
+  const request = keysetRequest(kind, args);
+  if (args.order === 'NEWEST_FIRST') return await read(request);
+  const { limit, fromEnd, after, before } = request;
+  const { items, hasNextPage, hasPreviousPage } = await read({
+    limit,
+    fromEnd: !fromEnd,
+    after: before,
+    before: after,
+  });
+  return { items: items.toReversed(), hasNextPage: hasPreviousPage, hasPreviousPage: hasNextPage };
 }
 
 /** Makes a connection's page of what was read. */

@@ -16,6 +16,32 @@ export const Json = renamed(GraphQLJSON, {
     'Any JSON value. Integers above 2^53 lose digits here, as they do in JavaScript; fields of type String beside it give the exact text.',
 });
 
+/** A whole number beyond 32 bits: a number outside as long as JavaScript's are exact, a text beyond. */
+export const WholeNumber = new GraphQLScalarType<number | bigint, number | string>({
+  name: 'BigInt',
+  description:
+    'A whole number that can be larger than an Int: a JSON number up to 2^53 - 1, a text of digits beyond. As input both will do.',
+  serialize: (value) => {
+    if (typeof value === 'number' && Number.isSafeInteger(value)) return value;
+    if (typeof value === 'bigint') return isSafe(value) ? Number(value) : value.toString();
+    throw new GraphQLError('A BigInt is a whole number.');
+  },
+  parseValue: (value) => readWhole(value),
+  parseLiteral: (node) => readWhole(node.kind === Kind.INT || node.kind === Kind.STRING ? node.value : undefined, node),
+});
+
+function isSafe(value: bigint): boolean {
+  return value >= BigInt(Number.MIN_SAFE_INTEGER) && value <= BigInt(Number.MAX_SAFE_INTEGER);
+}
+
+/** What comes in is counted with numbers, so it has to be exact as one. */
+function readWhole(value: unknown, node?: ValueNode): number {
+  const text = typeof value === 'number' ? String(value) : value;
+  const whole = typeof text === 'string' && /^-?\d{1,16}$/.test(text) ? Number(text) : undefined;
+  if (whole !== undefined && Number.isSafeInteger(whole)) return whole;
+  throw badInput('A BigInt is a whole number of at most 2^53 - 1.', node);
+}
+
 /** A decimal text outside, nano-dollars inside. */
 export const Dollars = new GraphQLScalarType<bigint, string>({
   name: 'Decimal',

@@ -1,5 +1,6 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import { type AuditEntry, recordAudit } from '../access/audit.js';
+import { createOnce, type KeyedCreation } from '../access/creation-key.js';
 import { requirePermission } from '../access/permissions.js';
 import type { Principal } from '../access/principal.js';
 import type { Database } from '../db/database.js';
@@ -7,7 +8,7 @@ import { assertVersion } from '../db/expected-version.js';
 import { AppError } from '../errors.js';
 import { publish } from '../events/publish.js';
 import type { Clock } from '../lib/clock.js';
-import { formatId, newUuidV7 } from '../lib/ids.js';
+import { formatId, newUuidV7, parseId } from '../lib/ids.js';
 import { inUseFaults, type NamedUser } from '../lib/in-use.js';
 import { type Outcome, refused, succeeded, type UserError } from '../lib/user-error.js';
 import type { Keyring } from '../secrets/seal.js';
@@ -37,7 +38,7 @@ export interface UpdateModelInput extends Partial<ModelInput> {
 export async function createModel(
   deps: ManageModelsDeps,
   principal: Principal | undefined,
-  input: ModelInput & { readonly isDefault?: boolean | undefined },
+  input: ModelInput & KeyedCreation & { readonly isDefault?: boolean | undefined },
 ): Promise<Outcome<ModelView>> {
   requirePermission(principal, 'models:write');
   const parsed = parseModelInput(input);
@@ -45,7 +46,7 @@ export async function createModel(
   const { provider, modelName } = parsed.value;
   const now = new Date(deps.clock.nowMs());
   const id = newUuidV7(now.getTime());
-  await deps.database.transaction(async (em) => {
+  const make = async (em: EntityManager): Promise<Outcome<string>> => {
     await lockDefaultModel(em);
     const isDefault = input.isDefault ?? !(await hasDefaultModel(em));
     if (isDefault) await clearDefault(em);
@@ -54,8 +55,19 @@ export async function createModel(
     await em.flush();
     await publish(em, [{ kind: 'model-changed', modelId: id }]);
     await recordAudit(em, principal, auditOf('model.created', row));
+    return succeeded(id);
+  };
+  const made = await createOnce(deps.database, principal, {
+    idempotencyKey: input.idempotencyKey,
+    creation: {
+      kind: 'model',
+      input: { ...parsed.value, apiKey: null, isDefault: input.isDefault ?? null },
+      subjectId: formatId('model', id),
+    },
+    make,
+    find: (modelId) => Promise.resolve(parseId('model', modelId)!),
   });
-  return succeeded(await readModel(deps, id));
+  return made.ok ? succeeded(await readModel(deps, made.value)) : made;
 }
 
 /**

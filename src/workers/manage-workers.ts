@@ -1,5 +1,6 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import { recordAudit } from '../access/audit.js';
+import { createOnce, type KeyedCreation } from '../access/creation-key.js';
 import { requirePermission } from '../access/permissions.js';
 import type { Principal } from '../access/principal.js';
 import { missingConnections } from '../connections/connection-uses.js';
@@ -27,6 +28,11 @@ export interface ManagedHttpWorker {
   readonly signingSecret: string | undefined;
 }
 
+interface MadeHttpWorker {
+  readonly id: string;
+  readonly signingSecret: string | undefined;
+}
+
 /** What is left out stays as it is; `null` takes a description or an input schema away. */
 export interface UpdateHttpWorkerInput extends Partial<HttpWorkerInput> {
   readonly id: string;
@@ -40,7 +46,7 @@ export interface UpdateHttpWorkerInput extends Partial<HttpWorkerInput> {
 export async function createHttpWorker(
   deps: ManageWorkersDeps,
   principal: Principal | undefined,
-  input: HttpWorkerInput,
+  input: HttpWorkerInput & KeyedCreation,
 ): Promise<Outcome<ManagedHttpWorker>> {
   requirePermission(principal, 'workers:write');
   const parsed = parseHttpWorkerInput(input);
@@ -48,7 +54,7 @@ export async function createHttpWorker(
   const fields = parsed.value;
   const id = newWorkerId();
   const signingSecret = fields.signingSecret ?? newSigningSecret();
-  const outcome = await deps.database.transaction(async (em): Promise<Outcome<undefined>> => {
+  const make = async (em: EntityManager): Promise<Outcome<MadeHttpWorker>> => {
     const unknown = await connectionFaults(em, fields);
     if (unknown.length > 0) return refused(...unknown);
     const now = new Date();
@@ -72,10 +78,18 @@ export async function createHttpWorker(
       subjectId: id,
       details: { name, kind: 'HTTP', ...destinationOf(fields) },
     });
-    return succeeded(undefined);
+    return succeeded({ id, signingSecret });
+  };
+  const { headers, signingSecret: _, ...shown } = fields;
+  const made = await createOnce<MadeHttpWorker>(deps.database, principal, {
+    idempotencyKey: input.idempotencyKey,
+    creation: { kind: 'http-worker', input: { ...shown, headerNames: Object.keys(headers) }, subjectId: id },
+    make,
+    find: (workerId) => Promise.resolve({ id: workerId, signingSecret: undefined }),
   });
-  if (!outcome.ok) return outcome;
-  return succeeded({ worker: await readManagedWorker(deps.database, id), signingSecret });
+  if (!made.ok) return made;
+  const worker = await readManagedWorker(deps.database, made.value.id);
+  return succeeded({ worker, signingSecret: made.value.signingSecret });
 }
 
 /**

@@ -153,7 +153,7 @@ describe('Apollo Client', () => {
     const error = (fault: unknown): void => void failed.push(fault);
     const subscriptions = [
       client.subscribe({ query: WatchStatisticsDocument, variables }).subscribe({
-        next: ({ data }) => totals.push(data!.statisticsUpdated.total),
+        next: ({ data }) => totals.push(Number(data!.statisticsUpdated.total)),
         error,
       }),
       client.subscribe({ query: WatchCallsDocument, variables }).subscribe({

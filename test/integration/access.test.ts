@@ -42,8 +42,14 @@ const valueOf = <T>(outcome: Outcome<T>): T => {
   throw new Error(JSON.stringify(outcome.userErrors));
 };
 
-const newToken = async (principal: Principal, scopes?: readonly string[], expiresAt?: Date): Promise<NewApiToken> =>
-  valueOf(await createApiToken(fixture, principal, { name: 'ci', scopes, expiresAt }));
+const newToken = async (
+  principal: Principal,
+  scopes?: readonly string[],
+  expiresAt?: Date,
+): Promise<{ apiToken: NewApiToken['apiToken']; token: string }> => {
+  const { apiToken, token } = valueOf(await createApiToken(fixture, principal, { name: 'ci', scopes, expiresAt }));
+  return { apiToken, token: token! };
+};
 
 const bearer = (token: string): { authorization: string } => ({ authorization: `Bearer ${token}` });
 

@@ -47,11 +47,12 @@ export class AccessResolver {
     @Ctx() { services, principal }: GraphqlContext,
     @Arg('input', () => CreateApiTokenInput, { description: 'What it is to be.' }) input: CreateApiTokenInput,
   ): Promise<CreateApiTokenPayload> {
-    const { name, expiresAt } = input;
-    const outcome = await createApiToken(services, principal, { name, scopes: input.scopes ?? undefined, expiresAt });
+    const { name, expiresAt, idempotencyKey } = input;
+    const scopes = input.scopes ?? undefined;
+    const outcome = await createApiToken(services, principal, { name, scopes, expiresAt, idempotencyKey });
     if (!outcome.ok) return { userErrors: outcome.userErrors };
     const { apiToken, token } = outcome.value;
-    return { apiToken: new ApiTokenObject(apiToken), token, userErrors: [] };
+    return { apiToken: new ApiTokenObject(apiToken), ...(token !== undefined && { token }), userErrors: [] };
   }
 
   @Authorized<Permission>('tokens:manage')

@@ -32,8 +32,8 @@ export class AgentWorkerMutations {
     @Ctx() { services, principal }: GraphqlContext,
     @Arg('input', () => CreateAgentWorkerInput, { description: 'What it is to be.' }) input: CreateAgentWorkerInput,
   ): Promise<AgentWorkerPayload> {
-    const { name, instructions } = input;
-    const wanted = { ...settingsOf(input), name, instructions };
+    const { name, instructions, idempotencyKey } = input;
+    const wanted = { ...settingsOf(input), name, instructions, idempotencyKey };
     return payloadOf(await createAgentWorker(services, principal, wanted), input);
   }
 

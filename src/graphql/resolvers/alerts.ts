@@ -16,9 +16,9 @@ import type { Permission } from '../../access/permissions.js';
 import type { AlertKind as AlertKindName, AlertStatus as AlertStatusName } from '../../alerts/alert.js';
 import { countAlerts, listAlerts } from '../../alerts/read-alerts.js';
 import { acknowledgeAlert, resolveAlert } from '../../alerts/settle-alert.js';
-import { type Connection, ConnectionArgs } from '../connections.js';
+import type { Connection } from '../connections.js';
 import type { GraphqlContext } from '../context.js';
-import { keysetConnection, keysetRequest } from '../keyset-connection.js';
+import { keysetConnection, ListedArgs, listedPage } from '../keyset-connection.js';
 import { readId } from '../public-id.js';
 import {
   AcknowledgeAlertInput,
@@ -34,7 +34,7 @@ import { UserObject } from '../types/user.js';
 import { WebhookObject } from '../types/webhook.js';
 
 @ArgsType()
-class AlertsArgs extends ConnectionArgs {
+class AlertsArgs extends ListedArgs {
   @Field(() => ID, { nullable: true, description: 'Only those of this webhook.' })
   webhookId?: string | null;
 
@@ -58,7 +58,7 @@ export class AlertQueries {
   }
 
   @Authorized<Permission>('alerts:read')
-  @Query(() => AlertConnection, { description: 'Alerts, the newest first.' })
+  @Query(() => AlertConnection, { description: 'Alerts, the newest first unless `order` says otherwise.' })
   async alerts(
     @Ctx() { services, principal }: GraphqlContext,
     @Args(() => AlertsArgs) args: AlertsArgs,
@@ -70,7 +70,7 @@ export class AlertQueries {
       statuses: args.statuses ?? undefined,
       kinds: args.kinds ?? undefined,
     };
-    const page = await listAlerts(sql, principal, filter, keysetRequest('alert', args));
+    const page = await listedPage('alert', args, (request) => listAlerts(sql, principal, filter, request));
     return new AlertConnection(
       keysetConnection(
         page,

@@ -4,9 +4,9 @@ import { cancelBulkOperation } from '../../bulk/cancel-bulk.js';
 import { countBulkOperations, listBulkOperations } from '../../bulk/read-bulk.js';
 import { startBulkOperation, type StartBulkInput } from '../../bulk/start-bulk.js';
 import type { IdKind } from '../../lib/ids.js';
-import { type Connection, ConnectionArgs } from '../connections.js';
+import type { Connection } from '../connections.js';
 import type { GraphqlContext } from '../context.js';
-import { keysetConnection, keysetRequest } from '../keyset-connection.js';
+import { keysetConnection, ListedArgs, listedPage } from '../keyset-connection.js';
 import { readId, readWorkerId } from '../public-id.js';
 import {
   BulkOperationConnection,
@@ -39,13 +39,15 @@ export class BulkOperationQueries {
   }
 
   @Authorized<Permission>('executions:read')
-  @Query(() => BulkOperationConnection, { description: 'Bulk operations, the newest first.' })
+  @Query(() => BulkOperationConnection, {
+    description: 'Bulk operations, the newest first unless `order` says otherwise.',
+  })
   async bulkOperations(
     @Ctx() { services, principal }: GraphqlContext,
-    @Args(() => ConnectionArgs) args: ConnectionArgs,
+    @Args(() => ListedArgs) args: ListedArgs,
   ): Promise<Connection<BulkOperationObject>> {
     const sql = services.database.pool;
-    const page = await listBulkOperations(sql, principal, keysetRequest('bulkOperation', args));
+    const page = await listedPage('bulkOperation', args, (request) => listBulkOperations(sql, principal, request));
     return new BulkOperationConnection(
       keysetConnection(
         page,

@@ -1,12 +1,12 @@
-import { Arg, Args, Authorized, Ctx, FieldResolver, Float, ID, Query, Resolver, Root } from 'type-graphql';
+import { Arg, Args, Authorized, Ctx, FieldResolver, ID, Query, Resolver, Root } from 'type-graphql';
 import type { Permission } from '../../access/permissions.js';
 import type { CallOutcome as CallOutcomeName } from '../../calls/call.entity.js';
 import { countCalls, listCalls } from '../../calls/list-calls.js';
-import { type Connection, ConnectionArgs } from '../connections.js';
+import type { Connection } from '../connections.js';
 import type { GraphqlContext } from '../context.js';
-import { keysetConnection, keysetRequest } from '../keyset-connection.js';
+import { keysetConnection, ListedArgs, listedPage } from '../keyset-connection.js';
 import { readId } from '../public-id.js';
-import { DateTime, Dollars, Json } from '../scalars.js';
+import { DateTime, Dollars, Json, WholeNumber } from '../scalars.js';
 import { CallConnection, CallObject } from '../types/call.js';
 import { CallOutcome } from '../types/enums.js';
 import { ExecutionObject } from '../types/execution.js';
@@ -28,10 +28,10 @@ export class CallQueries {
   }
 
   @Authorized<Permission>('calls:read')
-  @Query(() => CallConnection, { description: 'Calls, the newest first.' })
+  @Query(() => CallConnection, { description: 'Calls, the newest first unless `order` says otherwise.' })
   async calls(
     @Ctx() { services, principal }: GraphqlContext,
-    @Args(() => ConnectionArgs) args: ConnectionArgs,
+    @Args(() => ListedArgs) args: ListedArgs,
     @Arg('webhookId', () => ID, { nullable: true, description: 'Only those of this webhook.' })
     webhookId: string | null | undefined,
     @Arg('outcomes', () => [CallOutcome], { nullable: true, description: 'Only those with one of these outcomes.' })
@@ -48,7 +48,7 @@ export class CallQueries {
       from: from ?? undefined,
       to: to ?? undefined,
     };
-    const page = await listCalls(sql, principal, filter, keysetRequest('call', args));
+    const page = await listedPage('call', args, (request) => listCalls(sql, principal, filter, request));
     return new CallConnection(
       keysetConnection(
         page,
@@ -114,14 +114,14 @@ export class CallFields {
   }
 
   @Authorized<Permission>('executions:read')
-  @FieldResolver(() => Float, { description: 'Tokens that its executions put into models: a whole number.' })
+  @FieldResolver(() => WholeNumber, { description: 'Tokens that its executions put into models.' })
   async promptTokens(@Root() { view }: CallObject, @Ctx() { loaders }: GraphqlContext): Promise<number> {
     const executions = await loaders.executionsOfCalls.load(view.id);
     return executions.reduce((sum, { promptTokens }) => sum + (promptTokens ?? 0), 0);
   }
 
   @Authorized<Permission>('executions:read')
-  @FieldResolver(() => Float, { description: 'Tokens that its executions got out of models: a whole number.' })
+  @FieldResolver(() => WholeNumber, { description: 'Tokens that its executions got out of models.' })
   async completionTokens(@Root() { view }: CallObject, @Ctx() { loaders }: GraphqlContext): Promise<number> {
     const executions = await loaders.executionsOfCalls.load(view.id);
     return executions.reduce((sum, { completionTokens }) => sum + (completionTokens ?? 0), 0);

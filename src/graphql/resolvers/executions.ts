@@ -5,10 +5,10 @@ import { OUTPUT_SHOWN_MAX } from '../../executions/read-steps.js';
 import type { ExecutionStatus as ExecutionStatusName } from '../../executions/states.js';
 import { type Connection, ConnectionArgs } from '../connections.js';
 import type { GraphqlContext } from '../context.js';
-import { keysetConnection, keysetRequest } from '../keyset-connection.js';
+import { keysetConnection, ListedArgs, listedPage } from '../keyset-connection.js';
 import { pageOfAll } from '../page-of-all.js';
 import { readId, readWorkerId } from '../public-id.js';
-import { Json } from '../scalars.js';
+import { DateTime, Json } from '../scalars.js';
 import { CallObject } from '../types/call.js';
 import { ExecutionStatus } from '../types/enums.js';
 import { ExecutionConnection, ExecutionObject } from '../types/execution.js';
@@ -33,10 +33,10 @@ export class ExecutionQueries {
   }
 
   @Authorized<Permission>('executions:read')
-  @Query(() => ExecutionConnection, { description: 'Executions, the newest first.' })
+  @Query(() => ExecutionConnection, { description: 'Executions, the newest first unless `order` says otherwise.' })
   async executions(
     @Ctx() { services, principal }: GraphqlContext,
-    @Args(() => ConnectionArgs) args: ConnectionArgs,
+    @Args(() => ListedArgs) args: ListedArgs,
     @Arg('webhookId', () => ID, { nullable: true, description: 'Only those of this webhook.' })
     webhookId: string | null | undefined,
     @Arg('callId', () => ID, { nullable: true, description: 'Only those of this call.' })
@@ -45,6 +45,10 @@ export class ExecutionQueries {
     workerId: string | null | undefined,
     @Arg('statuses', () => [ExecutionStatus], { nullable: true, description: 'Only those with one of these statuses.' })
     statuses: ExecutionStatusName[] | null | undefined,
+    @Arg('from', () => DateTime, { nullable: true, description: 'Only those of calls received then or later.' })
+    from: Date | null | undefined,
+    @Arg('to', () => DateTime, { nullable: true, description: 'Only those of calls received before.' })
+    to: Date | null | undefined,
   ): Promise<Connection<ExecutionObject>> {
     const sql = services.database.pool;
     const filter = {
@@ -52,8 +56,10 @@ export class ExecutionQueries {
       callId: callId ? readId('call', callId) : undefined,
       workerId: workerId ? readWorkerId(workerId) : undefined,
       statuses: statuses ?? undefined,
+      from: from ?? undefined,
+      to: to ?? undefined,
     };
-    const page = await listExecutions(sql, principal, filter, keysetRequest('execution', args));
+    const page = await listedPage('execution', args, (request) => listExecutions(sql, principal, filter, request));
     return new ExecutionConnection(
       keysetConnection(
         page,

@@ -11,9 +11,9 @@ import {
 } from '../../models/manage-models.js';
 import { countModels, listModels, type ModelView } from '../../models/read-models.js';
 import { testModel } from '../../models/test-model.js';
-import { type Connection, ConnectionArgs } from '../connections.js';
+import type { Connection } from '../connections.js';
 import type { GraphqlContext } from '../context.js';
-import { keysetConnection, keysetRequest } from '../keyset-connection.js';
+import { keysetConnection, ListedArgs, listedPage } from '../keyset-connection.js';
 import { readId } from '../public-id.js';
 import {
   CreateModelInput,
@@ -45,13 +45,13 @@ export class ModelQueries {
   }
 
   @Authorized<Permission>('models:read')
-  @Query(() => ModelConnection, { description: 'All models, the newest first.' })
+  @Query(() => ModelConnection, { description: 'All models, the newest first unless `order` says otherwise.' })
   async models(
     @Ctx() { services, principal }: GraphqlContext,
-    @Args(() => ConnectionArgs) args: ConnectionArgs,
+    @Args(() => ListedArgs) args: ListedArgs,
   ): Promise<Connection<ModelObject>> {
     const sql = services.database.pool;
-    const page = await listModels(sql, principal, keysetRequest('model', args));
+    const page = await listedPage('model', args, (request) => listModels(sql, principal, request));
     return new ModelConnection(
       keysetConnection(
         page,
@@ -70,8 +70,8 @@ export class ModelMutations {
     @Ctx() { services, principal }: GraphqlContext,
     @Arg('input', () => CreateModelInput, { description: 'What it is to be.' }) input: CreateModelInput,
   ): Promise<ModelPayload> {
-    const { name, provider, modelName, isDefault } = input;
-    const fields = { name, provider, modelName, isDefault: isDefault ?? undefined, ...given(input) };
+    const { name, provider, modelName, isDefault, idempotencyKey } = input;
+    const fields = { name, provider, modelName, isDefault: isDefault ?? undefined, idempotencyKey, ...given(input) };
     return payloadOf(await createModel(services, principal, fields));
   }
 

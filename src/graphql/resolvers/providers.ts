@@ -47,9 +47,10 @@ export class ProviderResolver {
   })
   async createProvider(
     @Ctx() { services, principal }: GraphqlContext,
-    @Arg('input', () => CreateProviderInput, { description: 'What it is.' }) input: CreateProviderInput,
+    @Arg('input', () => CreateProviderInput, { description: 'What it is.' })
+    { name, definition, idempotencyKey }: CreateProviderInput,
   ): Promise<ProviderPayload> {
-    return payloadOf(await createProvider(services, principal, { name: input.name, definition: input.definition }));
+    return payloadOf(await createProvider(services, principal, { name, definition, idempotencyKey }));
   }
 
   @Authorized<Permission>('webhooks:write')

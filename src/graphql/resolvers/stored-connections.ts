@@ -5,9 +5,9 @@ import { createConnection, deleteConnection, updateConnection } from '../../conn
 import { type ConnectionView, countConnections, listConnections } from '../../connections/read-connections.js';
 import { formatId } from '../../lib/ids.js';
 import type { Outcome } from '../../lib/user-error.js';
-import { type Connection, ConnectionArgs } from '../connections.js';
+import type { Connection } from '../connections.js';
 import type { GraphqlContext } from '../context.js';
-import { keysetConnection, keysetRequest } from '../keyset-connection.js';
+import { keysetConnection, ListedArgs, listedPage } from '../keyset-connection.js';
 import { readId } from '../public-id.js';
 import {
   ConnectionPage,
@@ -37,13 +37,13 @@ export class ConnectionQueries {
   }
 
   @Authorized<Permission>('connections:read')
-  @Query(() => ConnectionPage, { description: 'All connections, the newest first.' })
+  @Query(() => ConnectionPage, { description: 'All connections, the newest first unless `order` says otherwise.' })
   async connections(
     @Ctx() { services, principal }: GraphqlContext,
-    @Args(() => ConnectionArgs) args: ConnectionArgs,
+    @Args(() => ListedArgs) args: ListedArgs,
   ): Promise<Connection<ConnectionObject>> {
     const sql = services.database.pool;
-    const page = await listConnections(sql, principal, keysetRequest('connection', args));
+    const page = await listedPage('connection', args, (request) => listConnections(sql, principal, request));
     return new ConnectionPage(
       keysetConnection(
         page,
@@ -64,9 +64,15 @@ export class ConnectionMutations {
     @Ctx() { services, principal }: GraphqlContext,
     @Arg('input', () => CreateConnectionInput, { description: 'What it is to be.' }) input: CreateConnectionInput,
   ): Promise<ConnectionPayload> {
-    const { name, description, baseUrl } = input;
+    const { name, description, baseUrl, idempotencyKey } = input;
     return payloadOf(
-      await createConnection(services, principal, { name, description, baseUrl, ...checkedLater(input) }),
+      await createConnection(services, principal, {
+        name,
+        description,
+        baseUrl,
+        idempotencyKey,
+        ...checkedLater(input),
+      }),
     );
   }
 

@@ -6,7 +6,7 @@ import { type Permission, requirePermission } from '../../access/permissions.js'
 import { countUsers, listUsers, type UserFilter } from '../../access/read-users.js';
 import type { Connection } from '../connections.js';
 import type { GraphqlContext } from '../context.js';
-import { keysetConnection, keysetRequest } from '../keyset-connection.js';
+import { keysetConnection, listedPage } from '../keyset-connection.js';
 import { readId } from '../public-id.js';
 import {
   CreateLoginLinkInput,
@@ -38,7 +38,9 @@ export class UserResolver {
   }
 
   @Authorized<Permission>('users:read')
-  @Query(() => UserConnection, { description: 'Everybody who may use the admin API, the newest first.' })
+  @Query(() => UserConnection, {
+    description: 'Everybody who may use the admin API, the newest first unless `order` says otherwise.',
+  })
   async users(
     @Ctx() { services, principal }: GraphqlContext,
     @Args(() => UsersArgs) args: UsersArgs,
@@ -49,7 +51,7 @@ export class UserResolver {
       disabled: args.disabled ?? undefined,
       text: args.text ?? undefined,
     };
-    const page = await listUsers(sql, principal, filter, keysetRequest('user', args));
+    const page = await listedPage('user', args, (request) => listUsers(sql, principal, filter, request));
     return new UserConnection(
       keysetConnection(
         page,
@@ -71,6 +73,7 @@ export class UserResolver {
       name: input.name,
       email: input.email,
       role: roleOf(input.role),
+      idempotencyKey: input.idempotencyKey,
     });
     if (!outcome.ok) return { userErrors: outcome.userErrors };
     const { token } = await createLoginLink(services, principal, outcome.value.id);

@@ -1,4 +1,4 @@
-import { Args, Authorized, Ctx, FieldResolver, Float, Resolver, Root } from 'type-graphql';
+import { Args, Authorized, Ctx, FieldResolver, Resolver, Root } from 'type-graphql';
 import { isAllowed, type Permission } from '../../access/permissions.js';
 import { maskedUrl } from '../../callbacks/masked-url.js';
 import type { CallStatistics } from '../../calls/statistics.js';
@@ -6,7 +6,7 @@ import { webhookPath } from '../../webhooks/webhook-path.js';
 import { type Connection, ConnectionArgs } from '../connections.js';
 import type { GraphqlContext } from '../context.js';
 import { keysetConnection, keysetRequest } from '../keyset-connection.js';
-import { DateTime } from '../scalars.js';
+import { DateTime, WholeNumber } from '../scalars.js';
 import { CallConnection, CallObject } from '../types/call.js';
 import { CallStatisticsObject, StatisticsArgs, statisticsTime } from '../types/call-statistics.js';
 import { UserObject } from '../types/user.js';
@@ -40,7 +40,7 @@ export class WebhookFields {
   }
 
   @Authorized<Permission>('statistics:read')
-  @FieldResolver(() => Float, { description: 'Accepted and rejected calls of all time: a whole number.' })
+  @FieldResolver(() => WholeNumber, { description: 'Accepted and rejected calls of all time.' })
   async callCount(@Root() { view }: WebhookObject, @Ctx() { loaders }: GraphqlContext): Promise<number> {
     return (await loaders.callCounts.load(view.id)).callCount;
   }

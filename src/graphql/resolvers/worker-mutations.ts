@@ -35,10 +35,9 @@ export class WorkerMutations {
     @Ctx() { services, principal }: GraphqlContext,
     @Arg('input', () => CreateHttpWorkerInput, { description: 'What it is to be.' }) input: CreateHttpWorkerInput,
   ): Promise<HttpWorkerPayload> {
-    const { name, description, method, url } = input;
-    return payloadOf(
-      await createHttpWorker(services, principal, { name, description, method, url, ...checkedLater(input) }),
-    );
+    const { name, description, method, url, idempotencyKey } = input;
+    const wanted = { name, description, method, url, idempotencyKey };
+    return payloadOf(await createHttpWorker(services, principal, { ...wanted, ...checkedLater(input) }));
   }
 
   @Authorized<Permission>('workers:write')

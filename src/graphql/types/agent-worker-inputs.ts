@@ -3,6 +3,7 @@ import type { UserError } from '../../lib/user-error.js';
 import { Duration, Json } from '../scalars.js';
 import { AgentWorkerObject } from './agent-worker.js';
 import { USER_ERRORS, UserErrorObject, type WithUserErrors } from './user-error.js';
+import { IDEMPOTENCY_KEY } from './idempotency-key.js';
 
 @InputType('McpToolsInput', {
   description:
@@ -139,6 +140,9 @@ abstract class AgentSettingsInput {
 
 @InputType('CreateAgentWorkerInput', { description: 'What a new agent is to be.' })
 export class CreateAgentWorkerInput extends AgentSettingsInput {
+  @Field(() => String, IDEMPOTENCY_KEY)
+  idempotencyKey?: string | null;
+
   @Field(() => String, { description: 'A name, 1 to 200 characters.' })
   name!: string;
 

@@ -3,7 +3,7 @@ import { type AlertKind as AlertKindName, type AlertView, summaryOf } from '../.
 import { formatId } from '../../lib/ids.js';
 import type { UserError } from '../../lib/user-error.js';
 import { connectionType } from '../connections.js';
-import { DateTime } from '../scalars.js';
+import { DateTime, WholeNumber } from '../scalars.js';
 import { AlertKind, AlertStatus } from './enums.js';
 import { NodeObject } from './node.js';
 import { USER_ERRORS, UserErrorObject, type WithUserErrors } from './user-error.js';
@@ -45,7 +45,7 @@ export class AlertObject extends NodeObject {
     return this.view.expected;
   }
 
-  @Field(() => Float, { description: 'How many calls `observed` rests on: a whole number.' })
+  @Field(() => WholeNumber, { description: 'How many calls `observed` rests on.' })
   get calls(): number {
     return this.view.calls;
   }

@@ -5,6 +5,7 @@ import { formatId } from '../../lib/ids.js';
 import { connectionType } from '../connections.js';
 import { DateTime } from '../scalars.js';
 import { USER_ERRORS, UserErrorObject, type WithUserErrors } from './user-error.js';
+import { IDEMPOTENCY_KEY } from './idempotency-key.js';
 
 @ObjectType('ApiToken', { description: 'A token for the admin API, without its text.' })
 export class ApiTokenObject {
@@ -50,6 +51,9 @@ export const ApiTokenConnection = connectionType('ApiToken', () => ApiTokenObjec
 
 @InputType('CreateApiTokenInput', { description: 'What a new token is to be.' })
 export class CreateApiTokenInput {
+  @Field(() => String, IDEMPOTENCY_KEY)
+  idempotencyKey?: string | null;
+
   @Field(() => String, { description: 'A name to know it by, 1 to 200 characters.' })
   name!: string;
 

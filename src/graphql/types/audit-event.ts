@@ -1,8 +1,8 @@
-import { ArgsType, Field, Float, ID, ObjectType } from 'type-graphql';
+import { ArgsType, Field, ID, ObjectType } from 'type-graphql';
 import type { AuditEventView } from '../../access/list-audit.js';
 import { formatId } from '../../lib/ids.js';
 import { ConnectionArgs, connectionType } from '../connections.js';
-import { DateTime, Json } from '../scalars.js';
+import { DateTime, Json, WholeNumber } from '../scalars.js';
 
 @ObjectType('AuditEvent', {
   description:
@@ -12,7 +12,7 @@ export class AuditEventObject {
   /** For the field `user`. */
   readonly userId: string | null;
 
-  @Field(() => Float, { description: 'Its place in the log: counts from 1 without a gap.' })
+  @Field(() => WholeNumber, { description: 'Its place in the log: counts from 1 without a gap.' })
   readonly seq: number;
 
   @Field(() => DateTime, { description: 'When it happened.' })

@@ -7,7 +7,7 @@ import type { ExecutionStatus as ExecutionStatusName } from '../../executions/st
 import { formatId } from '../../lib/ids.js';
 import type { UserError } from '../../lib/user-error.js';
 import { connectionType } from '../connections.js';
-import { DateTime, Json } from '../scalars.js';
+import { DateTime, Json, WholeNumber } from '../scalars.js';
 import {
   BulkOperationKind,
   BulkOperationStatus,
@@ -70,17 +70,17 @@ export class BulkOperationObject extends NodeObject {
     return this.view.progress;
   }
 
-  @Field(() => Float, { description: 'How many were looked at, whether the filter took them or not: a whole number.' })
+  @Field(() => WholeNumber, { description: 'How many were looked at, whether the filter took them or not.' })
   get lookedAt(): number {
     return this.view.lookedAt;
   }
 
-  @Field(() => Float, { description: 'To how many it was done: a whole number.' })
+  @Field(() => WholeNumber, { description: 'To how many it was done.' })
   get succeeded(): number {
     return this.view.succeeded;
   }
 
-  @Field(() => Float, { description: 'To how many it could not be done: a whole number.' })
+  @Field(() => WholeNumber, { description: 'To how many it could not be done.' })
   get failed(): number {
     return this.view.failed;
   }

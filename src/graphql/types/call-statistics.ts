@@ -6,7 +6,7 @@ import type {
   StatisticsBucket,
   StatisticsInterval as IntervalName,
 } from '../../calls/statistics.js';
-import { DateTime, Dollars } from '../scalars.js';
+import { DateTime, Dollars, WholeNumber } from '../scalars.js';
 import { CallOutcome } from './enums.js';
 
 export const StatisticsInterval = { MINUTE: 'MINUTE', HOUR: 'HOUR', DAY: 'DAY' } as const satisfies {
@@ -63,7 +63,7 @@ class OutcomeCountObject {
   @Field(() => CallOutcome, { description: 'The outcome.' })
   readonly outcome!: CallOutcomeName;
 
-  @Field(() => Float, { description: 'How many calls had it: a whole number.' })
+  @Field(() => WholeNumber, { description: 'How many calls had it.' })
   readonly count!: number;
 }
 
@@ -84,25 +84,25 @@ class StatisticsBucketObject implements StatisticsBucket {
   @Field(() => DateTime, { description: 'When the interval begins, in UTC.' })
   readonly start!: Date;
 
-  @Field(() => Float, { description: 'Accepted and rejected calls: a whole number.' })
+  @Field(() => WholeNumber, { description: 'Accepted and rejected calls.' })
   readonly total!: number;
 
-  @Field(() => Float, { description: 'Calls of which all executions succeeded: a whole number.' })
+  @Field(() => WholeNumber, { description: 'Calls of which all executions succeeded.' })
   readonly succeeded!: number;
 
-  @Field(() => Float, { description: 'Calls of which an execution did not succeed: a whole number.' })
+  @Field(() => WholeNumber, { description: 'Calls of which an execution did not succeed.' })
   readonly failed!: number;
 
-  @Field(() => Float, { description: 'Calls that were not accepted: a whole number.' })
+  @Field(() => WholeNumber, { description: 'Calls that were not accepted.' })
   readonly rejected!: number;
 
   @Field(() => Float, { nullable: true, description: '95 of 100 calls that ended took no longer, in milliseconds.' })
   readonly p95Ms!: number | null;
 
-  @Field(() => Float, { description: 'Tokens that went into models: a whole number.' })
+  @Field(() => WholeNumber, { description: 'Tokens that went into models.' })
   readonly promptTokens!: number;
 
-  @Field(() => Float, { description: 'Tokens that came out of models: a whole number.' })
+  @Field(() => WholeNumber, { description: 'Tokens that came out of models.' })
   readonly completionTokens!: number;
 
   @Field(() => Dollars, { name: 'cost', description: 'What those tokens cost, in US dollars.' })
@@ -111,16 +111,16 @@ class StatisticsBucketObject implements StatisticsBucket {
 
 @ObjectType('CallStatistics', { description: 'How calls went in a time. Every call counts, accepted or rejected.' })
 export class CallStatisticsObject implements CallStatistics {
-  @Field(() => Float, { description: 'Accepted and rejected calls: a whole number.' })
+  @Field(() => WholeNumber, { description: 'Accepted and rejected calls.' })
   readonly total!: number;
 
-  @Field(() => Float, { description: 'Calls of which all executions succeeded: a whole number.' })
+  @Field(() => WholeNumber, { description: 'Calls of which all executions succeeded.' })
   readonly succeeded!: number;
 
-  @Field(() => Float, { description: 'Calls of which an execution did not succeed: a whole number.' })
+  @Field(() => WholeNumber, { description: 'Calls of which an execution did not succeed.' })
   readonly failed!: number;
 
-  @Field(() => Float, { description: 'Calls that were not accepted: a whole number.' })
+  @Field(() => WholeNumber, { description: 'Calls that were not accepted.' })
   readonly rejected!: number;
 
   @Field(() => [OutcomeCountObject], { description: 'The total by outcome; outcomes that did not occur are left out.' })
@@ -149,10 +149,10 @@ export class CallStatisticsObject implements CallStatistics {
   })
   readonly executionTimes!: Percentiles;
 
-  @Field(() => Float, { description: 'Tokens that went into models: a whole number.' })
+  @Field(() => WholeNumber, { description: 'Tokens that went into models.' })
   readonly promptTokens!: number;
 
-  @Field(() => Float, { description: 'Tokens that came out of models: a whole number.' })
+  @Field(() => WholeNumber, { description: 'Tokens that came out of models.' })
   readonly completionTokens!: number;
 
   @Field(() => Dollars, { name: 'cost', description: 'What those tokens cost, in US dollars.' })

@@ -8,6 +8,7 @@ import { DateTime, Json } from '../scalars.js';
 import { ConnectionAuthenticationKind } from './enums.js';
 import { NodeObject } from './node.js';
 import { USER_ERRORS, UserErrorObject, type WithUserErrors } from './user-error.js';
+import { IDEMPOTENCY_KEY } from './idempotency-key.js';
 
 @ObjectType('ConnectionAuthentication', { description: 'How a connection proves itself; never the credential.' })
 class ConnectionAuthenticationObject {
@@ -104,6 +105,9 @@ export class ConnectionAuthenticationInput {
 
 @InputType('CreateConnectionInput', { description: 'What a new connection is to be.' })
 export class CreateConnectionInput {
+  @Field(() => String, IDEMPOTENCY_KEY)
+  idempotencyKey?: string | null;
+
   @Field(() => String, { description: 'A name, 1 to 200 characters.' })
   name!: string;
 

@@ -220,6 +220,13 @@ export const WorkflowStepKind = enumOf<WorkflowStepKindName>('WorkflowStepKind',
   SET: 'Gives values names.',
 });
 
+export type ListOrderName = 'NEWEST_FIRST' | 'OLDEST_FIRST';
+
+export const ListOrder = enumOf<ListOrderName>('ListOrder', 'In which order a list is.', {
+  NEWEST_FIRST: 'What was made last comes first.',
+  OLDEST_FIRST: 'What was made first comes first.',
+});
+
 export const DocumentLimit = enumOf<DocumentLimitName>('DocumentLimit', 'What is limited of a document.', {
   TOKENS: 'Lexical tokens: names, values, punctuation.',
   LEVELS: 'Fields below one another, fragments counted where they are used.',

@@ -2,9 +2,13 @@ import { Field, ID, InputType, Int } from 'type-graphql';
 import type { ModelProvider as ModelProviderName } from '../../models/model.entity.js';
 import { Dollars } from '../scalars.js';
 import { ModelProvider } from './enums.js';
+import { IDEMPOTENCY_KEY } from './idempotency-key.js';
 
 @InputType('CreateModelInput', { description: 'What a new model is to be.' })
 export class CreateModelInput {
+  @Field(() => String, IDEMPOTENCY_KEY)
+  idempotencyKey?: string | null;
+
   @Field(() => String, { description: 'A name, 1 to 200 characters.' })
   name!: string;
 

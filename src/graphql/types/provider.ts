@@ -4,6 +4,7 @@ import { headerOf } from '../../webhooks/verify/provider/providers.js';
 import type { Provider } from '../../webhooks/verify/provider/provider.js';
 import { Json } from '../scalars.js';
 import { USER_ERRORS, UserErrorObject, type WithUserErrors } from './user-error.js';
+import { IDEMPOTENCY_KEY } from './idempotency-key.js';
 
 @ObjectType('Provider', { description: 'A sender whose way to authenticate is known.' })
 export class ProviderObject {
@@ -55,6 +56,9 @@ export class ProviderObject {
 
 @InputType('CreateProviderInput', { description: 'A sender of your own.' })
 export class CreateProviderInput {
+  @Field(() => String, IDEMPOTENCY_KEY)
+  idempotencyKey?: string | null;
+
   @Field(() => String, { description: 'A name, 1 to 200 characters.' })
   name!: string;
 

@@ -1,6 +1,7 @@
-import { Field, Float, Int, ObjectType } from 'type-graphql';
+import { Field, Int, ObjectType } from 'type-graphql';
 import { DocumentLimit } from './enums.js';
 import type { DocumentLimitName } from '../limits/document-limits.js';
+import { WholeNumber } from '../scalars.js';
 
 @ObjectType('DocumentMeasure', { description: 'How much a document has of what is limited.' })
 export class DocumentMeasureObject {
@@ -19,7 +20,7 @@ export class QueryCostObject {
   @Field(() => Boolean, { description: 'Whether it would run.' })
   readonly allowed!: boolean;
 
-  @Field(() => Float, {
+  @Field(() => WholeNumber, {
     nullable: true,
     description:
       'What it would cost, as `extensions.cost` says it, a whole number: 1 a field, times the size of the page or list that it stands in. Null when it is refused for more than its cost.',

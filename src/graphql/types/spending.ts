@@ -1,10 +1,10 @@
-import { Field, Float, ID, InputType, ObjectType } from 'type-graphql';
+import { Field, ID, InputType, ObjectType } from 'type-graphql';
 import { formatId } from '../../lib/ids.js';
 import type { UserError } from '../../lib/user-error.js';
 import type { SpentToday, UsageView } from '../../models/read-usage.js';
 import type { SpendCap } from '../../models/spend-caps.js';
 import { connectionType } from '../connections.js';
-import { DateTime, Dollars } from '../scalars.js';
+import { DateTime, Dollars, WholeNumber } from '../scalars.js';
 import { USER_ERRORS, UserErrorObject, type WithUserErrors } from './user-error.js';
 
 @ObjectType('SpendCap', { description: 'What a webhook may spend on a day in UTC, and what it has spent today.' })
@@ -14,7 +14,7 @@ export class SpendCapObject {
     private readonly spent: SpentToday,
   ) {}
 
-  @Field(() => Float, { nullable: true, description: 'Tokens in and out of models: a whole number; null is no cap.' })
+  @Field(() => WholeNumber, { nullable: true, description: 'Tokens in and out of models; null is no cap.' })
   get tokensPerDay(): number | null {
     return this.cap.tokensPerDay;
   }
@@ -24,12 +24,12 @@ export class SpendCapObject {
     return this.cap.costNanosPerDay;
   }
 
-  @Field(() => Float, { nullable: true, description: 'Executions that begin: a whole number; null is no cap.' })
+  @Field(() => WholeNumber, { nullable: true, description: 'Executions that begin; null is no cap.' })
   get runsPerDay(): number | null {
     return this.cap.runsPerDay;
   }
 
-  @Field(() => Float, { description: "Today's tokens: a whole number." })
+  @Field(() => WholeNumber, { description: "Today's tokens." })
   get tokensToday(): number {
     return this.spent.tokens;
   }
@@ -39,8 +39,8 @@ export class SpendCapObject {
     return this.spent.costNanos;
   }
 
-  @Field(() => Float, {
-    description: 'Executions that began today: a whole number; counted while there is a cap of them.',
+  @Field(() => WholeNumber, {
+    description: 'Executions that began today; counted while there is a cap of them.',
   })
   get runsToday(): number {
     return this.spent.runs;
@@ -54,18 +54,18 @@ export class SetSpendCapInput {
   @Field(() => ID, { description: "The webhook's id." })
   webhookId!: string;
 
-  @Field(() => Float, {
+  @Field(() => WholeNumber, {
     nullable: true,
-    description: 'Tokens in and out of models, a whole number; 0 is none, null takes the cap away.',
+    description: 'Tokens in and out of models; 0 is none, null takes the cap away.',
   })
   tokensPerDay?: number | null;
 
   @Field(() => Dollars, { nullable: true, description: 'US dollars; null takes the cap away.' })
   costPerDay?: bigint | null;
 
-  @Field(() => Float, {
+  @Field(() => WholeNumber, {
     nullable: true,
-    description: 'Executions that begin, a whole number; 0 is none, null takes the cap away.',
+    description: 'Executions that begin; 0 is none, null takes the cap away.',
   })
   runsPerDay?: number | null;
 }
@@ -98,22 +98,22 @@ export class ModelUsageObject {
     return this.view.modelName;
   }
 
-  @Field(() => Float, { description: 'Steps that were paid: a whole number.' })
+  @Field(() => WholeNumber, { description: 'Steps that were paid.' })
   get steps(): number {
     return this.view.steps;
   }
 
-  @Field(() => Float, { description: 'Tokens that went in, the cached ones included: a whole number.' })
+  @Field(() => WholeNumber, { description: 'Tokens that went in, the cached ones included.' })
   get promptTokens(): number {
     return this.view.promptTokens;
   }
 
-  @Field(() => Float, { description: 'Tokens that came out: a whole number.' })
+  @Field(() => WholeNumber, { description: 'Tokens that came out.' })
   get completionTokens(): number {
     return this.view.completionTokens;
   }
 
-  @Field(() => Float, { description: "Tokens that went in from the provider's cache: a whole number." })
+  @Field(() => WholeNumber, { description: "Tokens that went in from the provider's cache." })
   get cachedTokens(): number {
     return this.view.cachedTokens;
   }

@@ -3,11 +3,13 @@ import type { UserRole } from '../../access/access.entities.js';
 import type { UserView } from '../../access/read-users.js';
 import { formatId } from '../../lib/ids.js';
 import type { UserError } from '../../lib/user-error.js';
-import { ConnectionArgs, connectionType } from '../connections.js';
+import { connectionType } from '../connections.js';
+import { ListedArgs } from '../keyset-connection.js';
 import { DateTime } from '../scalars.js';
 import { UserRoleEnum } from './enums.js';
 import { NodeObject } from './node.js';
 import { USER_ERRORS, UserErrorObject, type WithUserErrors } from './user-error.js';
+import { IDEMPOTENCY_KEY } from './idempotency-key.js';
 
 @ObjectType('User', { implements: NodeObject, description: 'Somebody who may use the admin API.' })
 export class UserObject extends NodeObject {
@@ -43,7 +45,7 @@ export class UserObject extends NodeObject {
 export const UserConnection = connectionType('User', () => UserObject);
 
 @ArgsType()
-export class UsersArgs extends ConnectionArgs {
+export class UsersArgs extends ListedArgs {
   @Field(() => UserRoleEnum, { nullable: true, description: 'Only those with this role.' })
   role?: Uppercase<UserRole> | null;
 
@@ -56,6 +58,9 @@ export class UsersArgs extends ConnectionArgs {
 
 @InputType('InviteUserInput', { description: 'Who is to be let in.' })
 export class InviteUserInput {
+  @Field(() => String, IDEMPOTENCY_KEY)
+  idempotencyKey?: string | null;
+
   @Field(() => String, { description: 'The name, 1 to 200 characters.' })
   name!: string;
 

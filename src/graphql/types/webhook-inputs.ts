@@ -6,6 +6,7 @@ import { Duration, Json } from '../scalars.js';
 import { AuthenticationMethod, Dispatch, ExecutionMode, OrderDirection, WebhookOrderField } from './enums.js';
 import { ClientCertificateRuleInput, RULE_FIELDS } from './ingress-rules.js';
 import { WebhookFlowInput } from './webhook-flow.js';
+import { IDEMPOTENCY_KEY } from './idempotency-key.js';
 
 @InputType('WebhookAuthenticationInput', { description: 'How callers of a webhook are to authenticate.' })
 export class WebhookAuthenticationInput {
@@ -105,11 +106,7 @@ export class CreateWebhookInput {
   @Field(() => WebhookAuthenticationInput, { description: 'How its callers authenticate.' })
   authentication!: WebhookAuthenticationInput;
 
-  @Field(() => String, {
-    nullable: true,
-    description:
-      'Asked again with the same one within 24 hours, nothing new is made and the same webhook is given, without its secret.',
-  })
+  @Field(() => String, IDEMPOTENCY_KEY)
   idempotencyKey?: string | null;
 }
 

@@ -2,7 +2,7 @@ import { Field, ID, Int, ObjectType } from 'type-graphql';
 import { formatId } from '../../lib/ids.js';
 import type { AuthenticationView, SecretVersionView, WebhookView } from '../../webhooks/manage/webhook-view.js';
 import { connectionType } from '../connections.js';
-import { DateTime, Duration } from '../scalars.js';
+import { DateTime, Duration, Json } from '../scalars.js';
 import { AuthenticationMethod, Dispatch, ExecutionMode } from './enums.js';
 import { ClientCertificateRuleObject } from './ingress-rules.js';
 import { NodeObject } from './node.js';
@@ -10,17 +10,37 @@ import { WebhookFlowObject } from './webhook-flow.js';
 
 @ObjectType('WebhookAuthentication', { description: 'How callers of a webhook authenticate, defaults filled in.' })
 export class WebhookAuthenticationObject implements AuthenticationView {
+  constructor(view: AuthenticationView) {
+    this.method = view.method;
+    this.headerName = view.headerName;
+    this.headerPrefix = view.headerPrefix;
+    this.provider = view.provider;
+    this.sender = view.sender;
+  }
+
   @Field(() => AuthenticationMethod, { description: 'The method.' })
-  readonly method!: AuthenticationView['method'];
+  readonly method: AuthenticationView['method'];
 
   @Field(() => String, { description: 'The header that carries the credential.' })
-  readonly headerName!: string;
+  readonly headerName: string;
 
   @Field(() => String, { description: 'What stands before the credential in that header; often nothing.' })
-  readonly headerPrefix!: string;
+  readonly headerPrefix: string;
+
+  @Field(() => String, { description: 'The same as `headerPrefix`.' })
+  get prefix(): string {
+    return this.headerPrefix;
+  }
 
   @Field(() => ID, { nullable: true, description: 'The sender, for the method PROVIDER.' })
-  readonly provider!: string | null;
+  readonly provider: string | null;
+
+  @Field(() => Json, {
+    name: 'verifier',
+    nullable: true,
+    description: 'With PROVIDER, how its requests are verified, in the form of `Provider.definition`.',
+  })
+  readonly sender: AuthenticationView['sender'];
 }
 
 @ObjectType('WebhookSecret', { description: 'One secret of a webhook, without its text.' })
@@ -157,7 +177,7 @@ export class WebhookObject extends NodeObject {
 
   @Field(() => WebhookAuthenticationObject, { description: 'How its callers authenticate.' })
   get authentication(): WebhookAuthenticationObject {
-    return this.view.authentication;
+    return new WebhookAuthenticationObject(this.view.authentication);
   }
 
   @Field(() => [WebhookSecretObject], { description: 'Its ten newest secrets, the newest first; ended ones too.' })

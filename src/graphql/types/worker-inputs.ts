@@ -3,9 +3,13 @@ import type { UserError } from '../../lib/user-error.js';
 import { Duration, Json } from '../scalars.js';
 import { USER_ERRORS, UserErrorObject, type WithUserErrors } from './user-error.js';
 import { HttpWorkerObject } from './worker.js';
+import { IDEMPOTENCY_KEY } from './idempotency-key.js';
 
 @InputType('CreateHttpWorkerInput', { description: 'What a new HTTP worker is to be.' })
 export class CreateHttpWorkerInput {
+  @Field(() => String, IDEMPOTENCY_KEY)
+  idempotencyKey?: string | null;
+
   @Field(() => String, { description: 'A name, 1 to 200 characters.' })
   name!: string;
 

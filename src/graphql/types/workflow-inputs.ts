@@ -3,6 +3,7 @@ import type { UserError } from '../../lib/user-error.js';
 import { Duration, Json } from '../scalars.js';
 import { USER_ERRORS, UserErrorObject, type WithUserErrors } from './user-error.js';
 import { WorkflowObject } from './workflow.js';
+import { IDEMPOTENCY_KEY } from './idempotency-key.js';
 
 @InputType()
 abstract class WorkflowDefinitionInput {
@@ -36,10 +37,7 @@ export class CreateWorkflowInput extends WorkflowSettingsInput {
   @Field(() => String, { description: 'A name, 1 to 200 characters.' })
   name!: string;
 
-  @Field(() => String, {
-    nullable: true,
-    description: 'Asked again with the same one within 24 hours, nothing new is made and the same workflow is given.',
-  })
+  @Field(() => String, IDEMPOTENCY_KEY)
   idempotencyKey?: string | null;
 }
 

@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { LockMode } from '@mikro-orm/core';
 import type { EntityManager } from '@mikro-orm/postgresql';
 import { recordAudit } from '../../access/audit.js';
+import { createOnce, type KeyedCreation } from '../../access/creation-key.js';
 import { requirePermission } from '../../access/permissions.js';
 import type { Principal } from '../../access/principal.js';
 import type { Database } from '../../db/database.js';
@@ -51,13 +52,15 @@ const NAMED_MAX = 20;
 export async function createProvider(
   deps: ProviderDeps,
   principal: Principal | undefined,
-  input: CreateProviderInput,
+  input: CreateProviderInput & KeyedCreation,
 ): Promise<Outcome<OwnProvider>> {
   requirePermission(principal, 'webhooks:write');
   const parsed = parseDefinition(input.definition);
   const userErrors = [...nameFaults(['name'], input.name), ...('userErrors' in parsed ? parsed.userErrors : [])];
   if ('userErrors' in parsed || userErrors.length > 0) return { ok: false, userErrors };
-  return await deps.database.transaction(async (em) => {
+  const id = formatId('provider', newUuidV7(deps.clock.nowMs()));
+  const { definition } = parsed;
+  const make = async (em: EntityManager): Promise<Outcome<OwnProvider>> => {
     await em.execute('select pg_advisory_xact_lock(?)', [CREATION_LOCK]);
     if ((await em.count(ProviderEntity)) >= PROVIDERS_MAX) {
       const message = `There are ${PROVIDERS_MAX} providers of your own already, the most there can be.`;
@@ -65,9 +68,9 @@ export async function createProvider(
     }
     const nowMs = deps.clock.nowMs();
     const provider = em.create(ProviderEntity, {
-      id: formatId('provider', newUuidV7(nowMs)),
+      id,
       name: input.name.trim(),
-      definition: parsed.definition,
+      definition,
       version: 1,
       createdAt: new Date(nowMs),
       updatedAt: new Date(nowMs),
@@ -80,6 +83,16 @@ export async function createProvider(
       details: { name: provider.name },
     });
     return succeeded(provider);
+  };
+  return await createOnce(deps.database, principal, {
+    idempotencyKey: input.idempotencyKey,
+    creation: { kind: 'provider', input: { name: input.name.trim(), definition }, subjectId: id },
+    make,
+    find: async (providerId) => {
+      const provider = await deps.database.em().findOne(ProviderEntity, { id: providerId });
+      if (provider === null) throw new AppError('NOT_FOUND', 'The provider that was made with this key is deleted.');
+      return provider;
+    },
   });
 }
 

@@ -1,11 +1,12 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import { recordAudit } from '../../access/audit.js';
+import { createOnce, type KeyedCreation } from '../../access/creation-key.js';
 import { requirePermission } from '../../access/permissions.js';
 import type { Principal } from '../../access/principal.js';
 import type { Database } from '../../db/database.js';
 import { publish } from '../../events/publish.js';
 import { newWorkerId } from '../../lib/ids.js';
-import { type Outcome, succeeded, type UserError } from '../../lib/user-error.js';
+import { type Outcome, succeeded } from '../../lib/user-error.js';
 import { lockWorker, readManagedWorker, wrongKind } from '../change-worker.js';
 import type { WorkerView } from '../read-workers.js';
 import { type Worker, WorkerEntity, type WorkerVersion, WorkerVersionEntity } from '../worker.entities.js';
@@ -30,16 +31,16 @@ export interface UpdateAgentWorkerInput extends Partial<AgentWorkerInput> {
 export async function createAgentWorker(
   { database, mcpServers }: ManageAgentsDeps,
   principal: Principal | undefined,
-  input: AgentWorkerInput,
+  input: AgentWorkerInput & KeyedCreation,
 ): Promise<Outcome<WorkerView>> {
   requirePermission(principal, 'workers:write');
   const parsed = parseAgentWorkerInput(input);
   if (!parsed.ok) return parsed;
   const fields = parsed.value;
   const id = newWorkerId();
-  const userErrors = await database.transaction(async (em): Promise<readonly UserError[]> => {
+  const make = async (em: EntityManager): Promise<Outcome<string>> => {
     const faults = await referenceFaults(em, mcpServers, id, fields.definition);
-    if (faults.length > 0) return faults;
+    if (faults.length > 0) return { ok: false, userErrors: faults };
     const now = new Date();
     const { name, description, definition } = fields;
     const row = { id, kind: 'AGENT' as const, name, description, currentVersion: 1, createdAt: now, updatedAt: now };
@@ -50,10 +51,15 @@ export async function createAgentWorker(
     await publish(em, [{ kind: 'worker-changed', workerId: id }]);
     const details = { name, kind: 'AGENT', modelId: definition.modelId ?? null, tools: toolNames(fields) };
     await recordAudit(em, principal, { action: 'worker.created', subjectId: id, details });
-    return [];
+    return succeeded(id);
+  };
+  const made = await createOnce(database, principal, {
+    idempotencyKey: input.idempotencyKey,
+    creation: { kind: 'agent', input: fields, subjectId: id },
+    make,
+    find: (workerId) => Promise.resolve(workerId),
   });
-  if (userErrors.length > 0) return { ok: false, userErrors };
-  return succeeded(await readManagedWorker(database, id));
+  return made.ok ? succeeded(await readManagedWorker(database, made.value)) : made;
 }
 
 /**

@@ -75,6 +75,7 @@ export type ClientCertificateRuleInput = {
 export type CreateAgentWorkerInput = {
   readonly attemptsMax?: number | null | undefined;
   readonly description?: string | null | undefined;
+  readonly idempotencyKey?: string | null | undefined;
   readonly inputSchema?: unknown;
   readonly inputTemplate?: string | null | undefined;
   readonly instructions: string;
@@ -91,6 +92,7 @@ export type CreateAgentWorkerInput = {
 
 export type CreateApiTokenInput = {
   readonly expiresAt?: string | null | undefined;
+  readonly idempotencyKey?: string | null | undefined;
   readonly name: string;
   readonly scopes?: ReadonlyArray<string> | null | undefined;
 };
@@ -103,6 +105,7 @@ export type CreateHttpWorkerInput = {
   readonly description?: string | null | undefined;
   readonly headers?: unknown;
   readonly headersTimeout?: string | null | undefined;
+  readonly idempotencyKey?: string | null | undefined;
   readonly inputSchema?: unknown;
   readonly method?: string;
   readonly name: string;
@@ -121,6 +124,7 @@ export type CreateModelInput = {
   readonly cachedPrice?: string | null | undefined;
   readonly completionPrice?: string | null | undefined;
   readonly concurrency?: number | null | undefined;
+  readonly idempotencyKey?: string | null | undefined;
   readonly isDefault?: boolean | null | undefined;
   readonly modelName: string;
   readonly name: string;
@@ -194,6 +198,7 @@ export type HttpToolInput = {
 
 export type InviteUserInput = {
   readonly email?: string | null | undefined;
+  readonly idempotencyKey?: string | null | undefined;
   readonly name: string;
   readonly role: UserRole;
 };
@@ -286,8 +291,8 @@ export type SetRateLimitInput = {
 
 export type SetSpendCapInput = {
   readonly costPerDay?: string | null | undefined;
-  readonly runsPerDay?: number | null | undefined;
-  readonly tokensPerDay?: number | null | undefined;
+  readonly runsPerDay?: number | string | null | undefined;
+  readonly tokensPerDay?: number | string | null | undefined;
   readonly webhookId: string;
 };
 
@@ -429,7 +434,7 @@ export type ListWebhooksQueryVariables = Exact<{
 }>;
 
 
-export type ListWebhooksQuery = { readonly webhooks: { readonly totalCount: number, readonly edges: ReadonlyArray<{ readonly cursor: string, readonly node: { readonly id: string, readonly name: string, readonly active: boolean, readonly paused: boolean, readonly version: number, readonly callCount: number, readonly lastCalledAt: string | null, readonly workers: ReadonlyArray<
+export type ListWebhooksQuery = { readonly webhooks: { readonly totalCount: number, readonly edges: ReadonlyArray<{ readonly cursor: string, readonly node: { readonly id: string, readonly name: string, readonly active: boolean, readonly paused: boolean, readonly version: number, readonly callCount: number | string, readonly lastCalledAt: string | null, readonly workers: ReadonlyArray<
           | { readonly id: string, readonly name: string, readonly kind: WorkerKind }
           | { readonly id: string, readonly name: string, readonly kind: WorkerKind }
           | { readonly id: string, readonly name: string, readonly kind: WorkerKind }
@@ -455,7 +460,7 @@ export type WatchStatisticsSubscriptionVariables = Exact<{
 }>;
 
 
-export type WatchStatisticsSubscription = { readonly statisticsUpdated: { readonly total: number, readonly succeeded: number, readonly failed: number, readonly rejected: number } };
+export type WatchStatisticsSubscription = { readonly statisticsUpdated: { readonly total: number | string, readonly succeeded: number | string, readonly failed: number | string, readonly rejected: number | string } };
 
 export type TestWebhookMutationVariables = Exact<{
   input: TestWebhookInput;
@@ -635,7 +640,7 @@ export type WatchBulkOperationSubscriptionVariables = Exact<{
 }>;
 
 
-export type WatchBulkOperationSubscription = { readonly bulkOperationProgress: { readonly status: BulkOperationStatus, readonly progress: number, readonly failed: number } };
+export type WatchBulkOperationSubscription = { readonly bulkOperationProgress: { readonly status: BulkOperationStatus, readonly progress: number, readonly failed: number | string } };
 
 export type CancelBulkOperationMutationVariables = Exact<{
   input: CancelBulkOperationInput;
@@ -649,7 +654,7 @@ export type ListBulkOperationsQueryVariables = Exact<{
 }>;
 
 
-export type ListBulkOperationsQuery = { readonly bulkOperations: { readonly nodes: ReadonlyArray<{ readonly id: string, readonly kind: BulkOperationKind, readonly status: BulkOperationStatus, readonly succeeded: number, readonly failed: number, readonly failures: ReadonlyArray<{ readonly id: string, readonly reason: string }>, readonly createdBy: { readonly name: string } | null }> } };
+export type ListBulkOperationsQuery = { readonly bulkOperations: { readonly nodes: ReadonlyArray<{ readonly id: string, readonly kind: BulkOperationKind, readonly status: BulkOperationStatus, readonly succeeded: number | string, readonly failed: number | string, readonly failures: ReadonlyArray<{ readonly id: string, readonly reason: string }>, readonly createdBy: { readonly name: string } | null }> } };
 
 export type SetCallbackUrlMutationVariables = Exact<{
   input: UpdateWebhookInput;
@@ -687,7 +692,7 @@ export type StatisticsQueryVariables = Exact<{
 }>;
 
 
-export type StatisticsQuery = { readonly statistics: { readonly total: number, readonly succeeded: number, readonly p50Ms: number | null, readonly p95Ms: number | null, readonly p99Ms: number | null, readonly promptTokens: number, readonly cost: string, readonly byOutcome: ReadonlyArray<{ readonly outcome: CallOutcome, readonly count: number }>, readonly buckets: ReadonlyArray<{ readonly start: string, readonly total: number, readonly failed: number }> } };
+export type StatisticsQuery = { readonly statistics: { readonly total: number | string, readonly succeeded: number | string, readonly p50Ms: number | null, readonly p95Ms: number | null, readonly p99Ms: number | null, readonly promptTokens: number | string, readonly cost: string, readonly byOutcome: ReadonlyArray<{ readonly outcome: CallOutcome, readonly count: number | string }>, readonly buckets: ReadonlyArray<{ readonly start: string, readonly total: number | string, readonly failed: number | string }> } };
 
 export type CreateModelMutationVariables = Exact<{
   input: CreateModelInput;
@@ -708,7 +713,7 @@ export type SetSpendCapMutationVariables = Exact<{
 }>;
 
 
-export type SetSpendCapMutation = { readonly setSpendCap: { readonly spendCap: { readonly costPerDay: string | null, readonly costToday: string, readonly tokensPerDay: number | null, readonly runsPerDay: number | null } | null, readonly userErrors: ReadonlyArray<{ readonly field: ReadonlyArray<string> | null, readonly message: string, readonly code: string }> } };
+export type SetSpendCapMutation = { readonly setSpendCap: { readonly spendCap: { readonly costPerDay: string | null, readonly costToday: string, readonly tokensPerDay: number | string | null, readonly runsPerDay: number | string | null } | null, readonly userErrors: ReadonlyArray<{ readonly field: ReadonlyArray<string> | null, readonly message: string, readonly code: string }> } };
 
 export type SetRateLimitMutationVariables = Exact<{
   input: SetRateLimitInput;
@@ -746,7 +751,7 @@ export type ListAuditEventsQueryVariables = Exact<{
 }>;
 
 
-export type ListAuditEventsQuery = { readonly auditEvents: { readonly nodes: ReadonlyArray<{ readonly seq: number, readonly at: string, readonly action: string, readonly subjectId: string | null, readonly credential: string, readonly details: unknown, readonly hash: string, readonly user: { readonly name: string } | null }>, readonly pageInfo: { readonly hasNextPage: boolean, readonly endCursor: string | null } } };
+export type ListAuditEventsQuery = { readonly auditEvents: { readonly nodes: ReadonlyArray<{ readonly seq: number | string, readonly at: string, readonly action: string, readonly subjectId: string | null, readonly credential: string, readonly details: unknown, readonly hash: string, readonly user: { readonly name: string } | null }>, readonly pageInfo: { readonly hasNextPage: boolean, readonly endCursor: string | null } } };
 
 export type QueryCostQueryVariables = Exact<{
   query: string;
@@ -754,7 +759,7 @@ export type QueryCostQueryVariables = Exact<{
 }>;
 
 
-export type QueryCostQuery = { readonly queryCost: { readonly allowed: boolean, readonly requested: number | null, readonly maximum: number, readonly refusals: ReadonlyArray<string> } };
+export type QueryCostQuery = { readonly queryCost: { readonly allowed: boolean, readonly requested: number | string | null, readonly maximum: number, readonly refusals: ReadonlyArray<string> } };
 
 export type DeleteWebhookMutationVariables = Exact<{
   input: DeleteWebhookInput;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { GraphQLError, parseValue } from 'graphql';
-import { DateTime, Duration, Json } from '../../../src/graphql/scalars.js';
+import { DateTime, Duration, Json, WholeNumber } from '../../../src/graphql/scalars.js';
 import { parseDuration, printDuration } from '../../../src/lib/duration.js';
 
 describe('Duration', () => {
@@ -90,5 +90,33 @@ describe('JSON', () => {
       a: [1, 'b', null, { c: true }],
     });
     expect(Json.parseValue({ a: [1] })).toEqual({ a: [1] });
+  });
+});
+
+describe('BigInt', () => {
+  it.each([
+    [0, 0],
+    [Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER],
+    [7n, 7],
+    [2n ** 60n, '1152921504606846976'],
+    [-(2n ** 60n), '-1152921504606846976'],
+  ])('shows %s as %s', (inside, outside) => {
+    expect(WholeNumber.serialize(inside)).toBe(outside);
+  });
+
+  it.each([1.5, NaN, 2 ** 60, '7'])('does not show %s', (inside) => {
+    expect(() => WholeNumber.serialize(inside)).toThrow(GraphQLError);
+  });
+
+  it.each([
+    [5, 5],
+    ['-12', -12],
+    ['9007199254740991', Number.MAX_SAFE_INTEGER],
+  ])('reads %s', (outside, inside) => {
+    expect(WholeNumber.parseValue(outside)).toBe(inside);
+  });
+
+  it.each([1.5, '1.5', '', 'x', '9007199254740992', null, {}])('refuses %s', (outside) => {
+    expect(() => WholeNumber.parseValue(outside)).toThrow(/whole number/);
   });
 });
