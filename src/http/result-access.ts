@@ -30,12 +30,12 @@ export type MayRead = (webhookId: string) => Promise<boolean>;
  * the door is told the same whether there is something behind it.
  *
  * @param path the resource's own path, which is what links are signed for, on whatever route it is asked for.
- * @throws AppError UNAUTHENTICATED for a link that has expired, FORBIDDEN for a principal without the permission.
+ * @throws AppError FORBIDDEN for a principal without the permission; what is returned, UNAUTHENTICATED for a link that
+ * has expired.
  */
 export async function mayRead(options: ResultAccessOptions, ctx: HttpContext, path: string): Promise<MayRead> {
   const link = options.links.check(path, ctx.query['expires'], ctx.query['signature']);
   if (link === 'valid') return () => Promise.resolve(true);
-  if (link === 'expired') throw new AppError('UNAUTHENTICATED', 'This link has expired.');
 
   const { authorization, cookie } = ctx.headers;
   const principal = await options.authenticate({ authorization, cookie });
@@ -44,5 +44,10 @@ export async function mayRead(options: ResultAccessOptions, ctx: HttpContext, pa
     return () => Promise.resolve(true);
   }
   const { rawHeaders } = ctx.req;
-  return (webhookId) => options.verifyWebhookCredential(webhookId, { ...ctx.state, rawHeaders });
+  return async (webhookId) => {
+    if (await options.verifyWebhookCredential(webhookId, { ...ctx.state, rawHeaders })) return true;
+    // It was signed by us, so what it names is no secret; whoever has another key to the door needs no link.
+    if (link === 'expired') throw new AppError('UNAUTHENTICATED', 'This link has expired.');
+    return false;
+  };
 }

@@ -203,6 +203,15 @@ describe('GET /api/v1/executions/{id}', () => {
     expect(expired.headers.get('www-authenticate')).toMatch(/^Bearer/);
   });
 
+  it('opens to a token and to the secret of the webhook whatever became of the link', async () => {
+    const past = new LinkSigner(Buffer.alloc(32, 1), { ...systemClock, nowMs: () => Date.now() - 2 * DAY_MS });
+    const link = past.sign(path);
+    expect((await get(link)).status).toBe(200);
+    expect((await get(link, { 'x-webhook-secret': 'the-secret' })).status).toBe(200);
+    expect((await get(link, { 'x-webhook-secret': 'another' })).status).toBe(401);
+    expect((await get(link, { authorization: 'Bearer narrow' })).status).toBe(403);
+  });
+
   it('tells what is gone from what never was', async () => {
     const old = formatId('execution', newUuidV7(Date.now() - 91 * DAY_MS));
     const gone = await get(`/api/v1/executions/${old}`);
