@@ -25,6 +25,8 @@ const NOTHING: ParsedBody = { inputParams: null, body: Buffer.from('null') };
 /** `application/json`, or any `application/*+json` (RFC 6839), with parameters. */
 const JSON_MEDIA_TYPE = /^application\/(?:json|[\w!#$&^.+-]+\+json)[ \t]*(?:;|$)/i;
 
+const ENCODED = 'A Content-Encoding is not accepted; send the body as it is.';
+
 /**
  * Reads the body as it is declared: JSON, not encoded, UTF-8.
  *
@@ -35,12 +37,12 @@ export function parseBody(rawHeaders: readonly string[], body: Buffer, accepted 
   if (accepted.acceptAnyJson && body.length === 0 && !isEncoded) return NOTHING;
   const [contentType] = headerValues(rawHeaders, 'content-type');
   if (contentType === undefined) return unsupported('The Content-Type header is missing; send application/json.');
-  if (accepted.sendsForms && isForm(rawHeaders)) return parseForm(body);
+  if (accepted.sendsForms && isForm(rawHeaders)) return isEncoded ? unsupported(ENCODED) : parseForm(body);
   if (!JSON_MEDIA_TYPE.test(contentType))
     return unsupported('The Content-Type must be application/json or application/*+json.');
   const charset = /;[ \t]*charset[ \t]*=[ \t]*"?([^";, \t]+)/i.exec(contentType)?.[1];
   if (charset !== undefined && !/^utf-?8$/i.test(charset)) return unsupported('JSON is UTF-8 (RFC 8259, 8.1).');
-  if (isEncoded) return unsupported('A Content-Encoding is not accepted; send the body as it is.');
+  if (isEncoded) return unsupported(ENCODED);
   const scanned = scanJson(
     body,
     accepted.acceptAnyJson ? 'any' : accepted.sendsArrays ? 'objects and arrays' : 'objects',

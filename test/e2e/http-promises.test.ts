@@ -1,3 +1,4 @@
+import { createHmac } from 'node:crypto';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { parseId } from '../../src/lib/ids.js';
@@ -119,6 +120,28 @@ describe('any Content-Encoding: 415', () => {
       expectProblem(answer, 415, 'UNSUPPORTED_MEDIA_TYPE');
     },
   );
+
+  it('also of a form, where the sender sends forms', async () => {
+    const slack = await createWebhook(gateway, {
+      authentication: { method: 'PROVIDER', provider: 'slack', secret: 'the-signing-secret-of-slack' },
+    });
+    const body = 'command=%2Fweather&text=94070';
+    const time = String(Math.floor(Date.now() / 1_000));
+    const mac = createHmac('sha256', slack.secret).update(`v0:${time}:${body}`).digest('hex');
+    const form = (...more: readonly string[]): string =>
+      [
+        `POST ${pathOf(slack)} HTTP/1.1`,
+        'Host: x',
+        'Content-Type: application/x-www-form-urlencoded',
+        `Content-Length: ${body.length}`,
+        `X-Slack-Request-Timestamp: ${time}`,
+        `X-Slack-Signature: v0=${mac}`,
+        ...more,
+        `\r\n${body}`,
+      ].join('\r\n');
+    expectProblem(await ask(form('Content-Encoding: gzip')), 415, 'UNSUPPORTED_MEDIA_TYPE');
+    expect((await ask(form())).status).toBe(202);
+  });
 });
 
 describe('invalid UTF-8, a BOM: 400', () => {
