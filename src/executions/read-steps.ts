@@ -25,7 +25,8 @@ export interface ExecutionStepView {
  * RUNNING: begun and not ended; in an execution that doesn't run, its attempt was cut off. WAITING: for a moment, for its
  * next try, or for a person. SKIPPED: its condition did not hold.
  */
-export type StepStatus = 'RUNNING' | 'WAITING' | 'SUCCEEDED' | 'FAILED' | 'SKIPPED';
+export const STEP_STATUSES = ['RUNNING', 'WAITING', 'SUCCEEDED', 'FAILED', 'SKIPPED'] as const;
+export type StepStatus = (typeof STEP_STATUSES)[number];
 
 /** What a step gave, as far as it is shown. */
 export interface StepOutput {

@@ -7,7 +7,7 @@ const HEAD = `# Operations and roles
 
 Which role may use which operation of the admin API, generated with the schema (\`npm run schema\`). A token can be
 narrowed to some permissions of its user's role; [who may do what](access.md) says how. A test tries every line as
-every role and as nobody, over HTTP and over WebSocket.
+every role and as nobody, over HTTP, WebSocket and server-sent events.
 `;
 
 /** The table of operations and roles as a page, in alphabetical order. */

@@ -1,3 +1,4 @@
+import { STEP_STATUSES } from '../../executions/read-steps.js';
 import { CALL_OUTCOMES } from '../../calls/call.entity.js';
 import { EXECUTION_STATUSES } from '../../executions/states.js';
 import { ID_PREFIXES, type IdKind } from '../../lib/ids.js';
@@ -215,7 +216,7 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
   }),
   NodeResult: object(['nodeId', 'status', 'attempt', 'started'], {
     nodeId: { type: 'string' },
-    status: { type: 'string', enum: ['RUNNING', 'SUCCEEDED', 'FAILED'] },
+    status: { type: 'string', enum: STEP_STATUSES },
     attempt: { type: 'integer', minimum: 1 },
     started: TIME,
     ended: TIME,

@@ -8,6 +8,7 @@ import { buildGraphqlSchema } from '../../../src/graphql/schema.js';
 import { type GeneratedOperation, generatedOperations } from '../../support/generated-operations.js';
 import { addToken, type GraphqlProcess, openGraphqlProcess, openSocket } from '../../support/graphql-process.js';
 import { readPage } from '../../support/page.js';
+import { parseEvents, StreamReader } from '../../support/sse.js';
 import { createTestDatabase, type TestDatabase } from '../../support/test-database.js';
 
 const schema = buildGraphqlSchema();
@@ -60,6 +61,17 @@ async function overWebSocket(client: Client, { document }: GeneratedOperation): 
   throw new Error('There was no result.');
 }
 
+/** Over server-sent events; of a subscription only what refuses it is said at once. */
+async function overEvents({ document }: GeneratedOperation, token: string): Promise<string> {
+  const response = await fetch(gateway.url, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', accept: 'text/event-stream', authorization: `Bearer ${token}` },
+    body: JSON.stringify({ query: document }),
+  });
+  const [first] = parseEvents(await new StreamReader(response).toEnd());
+  return verdictOf(codesOf((JSON.parse(first!.data) as { errors?: GraphQLFormattedError[] }).errors));
+}
+
 const codesOf = (errors: readonly GraphQLFormattedError[] = []): unknown[] =>
   errors.map(({ extensions }) => extensions?.['code']);
 
@@ -95,19 +107,23 @@ describe('the page of operations and roles', () => {
     expect(onPage.length).toBeGreaterThan(40);
   });
 
-  it.each(USER_ROLES)('is true for the role %s, over HTTP and over WebSocket', async (role) => {
+  it.each(USER_ROLES)('is true for the role %s, over HTTP, WebSocket and server-sent events', async (role) => {
     const { token } = await addToken(gateway.database.pool, role);
     const client = gateway.client(token);
     for (const operation of onceThrough) {
       const expected = rolesOnPage(operation.name).includes(role) ? 'let in' : 'FORBIDDEN';
-      const tried = { operation: operation.name, http: '', webSocket: '' };
+      const tried = { operation: operation.name, http: '', webSocket: '', events: '' };
       tried.http = await overHttp(operation, token);
       tried.webSocket = await overWebSocket(client, operation);
-      expect(tried).toEqual({ operation: operation.name, http: expected, webSocket: expected });
+      tried.events = await overEvents(operation, token);
+      const all = { http: expected, webSocket: expected, events: expected };
+      expect(tried).toEqual({ operation: operation.name, ...all });
     }
     for (const operation of subscriptions) {
       const expected = rolesOnPage(operation.name).includes(role) ? 'let in' : 'FORBIDDEN';
       expect([operation.name, await subscribing(operation, token)]).toEqual([operation.name, expected]);
+      if (expected === 'let in') continue; // it would be open for ever
+      expect([operation.name, await overEvents(operation, token)]).toEqual([operation.name, expected]);
     }
   });
 

@@ -76,6 +76,12 @@ describe('an approval', () => {
     expect((await listApprovals(fixture.pool, operator, { limit: 10, fromEnd: false })).items).toEqual([]);
   });
 
+  it('asks about whatever a payload says', async () => {
+    const { executionId } = await begun(await workflowOf(ASK), '{"amount":"a\\u0000b\\ud800"}');
+    await asks(executionId, 'ask');
+    expect(await step(executionId, 'ask')).toMatchObject({ state: { message: 'Refund ab\ufffd?' } });
+  });
+
   it('fails the step when it is rejected', async () => {
     const { callId, executionId } = await begun(await workflowOf(ASK), '{"amount":5}');
     await asks(executionId, 'ask');

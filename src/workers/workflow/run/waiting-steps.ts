@@ -39,7 +39,11 @@ export class WaitingSteps {
     if (state === undefined) {
       const message = step.message?.render(scope.values).slice(0, WORKFLOW_LIMITS.messageCharacters);
       const wakeAtMs = this.#clock.nowMs() + step.expiresMs;
-      state = { kind: step.kind, wakeAtMs, ...(message !== undefined && { message: message.toWellFormed() }) };
+      state = {
+        kind: step.kind,
+        wakeAtMs,
+        ...(message !== undefined && { message: message.toWellFormed().replaceAll('\0', '') }),
+      };
       await log.note(path, { status: 'WAITING', state });
     }
     const { decision, wakeAtMs = 0 } = state;
