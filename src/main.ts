@@ -8,6 +8,8 @@ const USAGE = `workhook <command>
   migrate            bring the database's schema up to date, and end
   login              make a one-time login link for the owner and print it
   token [name]       make an API token for the owner and print it once
+  workflow validate FILE      check a workflow's definition, YAML or JSON
+  workflow apply FILE NAME    make it the workflow of this name, a new version if it changed
   rewrap             put every stored secret under the first of the encryption keys
   audit              check the chain of the audit log, and end
   schema [--check]   write schema.graphql, or only compare it
@@ -39,6 +41,8 @@ async function main(args: readonly string[]): Promise<number> {
       const config = readConfig(process.env);
       return (await import('./commands/token.js')).tokenCommand(config, rest[0]);
     }
+    case 'workflow':
+      return (await import('./commands/workflow.js')).workflowCommand(() => readConfig(process.env), rest);
     case 'rewrap': {
       const config = readConfig(process.env);
       return (await import('./commands/rewrap.js')).rewrapCommand(config);
