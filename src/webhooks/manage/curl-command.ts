@@ -33,13 +33,16 @@ export function curlCommand(options: CurlCommandOptions): string {
   const typed = headers.map(([name, value]) => `-H ${quote(`${name}: ${value}`)}`);
   const provider = authentication.sender;
   if (provider !== undefined) return providerCommand({ provider, url, secret, body: quote(body), headers: typed });
-  const credential = signed
-    ? `"$(printf %s "$body" | openssl dgst -sha256 -hmac ${secret} | sed 's/.*= *//')"`
-    : secret;
+  const header = `${authentication.headerName}: ${authentication.headerPrefix}`;
+  const proof = signed
+    ? `${quote(header)}"$(printf %s "$body" | openssl dgst -sha256 -hmac ${secret} | sed 's/.*= *//')"`
+    : options.secret === undefined
+      ? quote(header) + secret
+      : quote(header + options.secret);
   const curl = [
     `curl -sS -X POST ${quote(url)}`,
     ...typed,
-    `-H ${quote(`${authentication.headerName}: ${authentication.headerPrefix}`)}${credential}`,
+    `-H ${proof}`,
     `--data-raw ${signed ? '"$body"' : quote(body)}`,
   ].join(' \\\n  ');
   return signed ? `body=${quote(body)}\n${curl}` : curl;

@@ -39,6 +39,14 @@ beforeAll(async () => {
     `insert into execution_steps (execution_id, path, attempt, status, output, started_at)
      select id, path, 1, 'SUCCEEDED', '{"n":1}', now() from executions, unnest(array['a', 'b']) path`,
   );
+  await fixture.database.pool.query(
+    `insert into execution_steps (execution_id, path, attempt, status, state, started_at)
+     select id, 'ask', 1, 'WAITING', '{"kind":"approval","wakeAtMs":4102444800000}', now() from executions`,
+  );
+  await fixture.database.pool.query(
+    `insert into alerts (id, webhook_id, kind, status, observed, expected, calls, opened_at, last_seen_at, changed_at)
+     select gen_random_uuid(), id, 'SILENCE', 'OPEN', 0, 1, 1, now(), now(), now() from webhooks`,
+  );
 });
 
 afterAll(() => fixture.close());
@@ -77,6 +85,15 @@ describe.each([
   [
     'workers',
     `query ($first: Int!) { workers(first: $first) { nodes { id webhooks { id statistics { p95Ms } } executions { nodes { id } } } } }`,
+  ],
+  [
+    'approvals',
+    `query ($first: Int!) { approvals(first: $first) { nodes { path message execution { id worker { name }
+      call { id webhook { name } executions { id } } steps { nodes { path approval { approved decidedBy { id } } } } } } totalCount } }`,
+  ],
+  [
+    'alerts',
+    `query ($first: Int!) { alerts(first: $first) { nodes { id webhook { name createdBy { id } workers { id } } acknowledgedBy { id } } totalCount } }`,
   ],
 ])('a list of %s with everything below it', (_, document) => {
   it('takes no more statements for 20 than for 1', async () => {
