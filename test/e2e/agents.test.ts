@@ -8,6 +8,7 @@ import { type AgentGateway, type CallBody, startAgentGateway } from '../support/
 import { formatId } from '../../src/lib/ids.js';
 import { ADMIN_TOKEN } from '../support/gateway-process.js';
 import { type McpHttpServer, startMcpServer } from '../support/mcp-server.js';
+import { pollUntil } from '../support/poll-until.js';
 import { parseEvents } from '../support/sse.js';
 
 const MCP_PROGRAM = new URL('../support/mcp-tools.ts', import.meta.url).pathname;
@@ -269,6 +270,45 @@ describe('tools', () => {
         .slice(-2)
         .map(({ content }) => content),
     ).toEqual(['{"role":"assistant","content":"shipped"}', '{"n":7}']);
+  });
+
+  it('can be a workflow that waits for a person: the agent goes on with what was decided', async () => {
+    mock.on({ hasToolResult: true }, { content: 'It is refunded.' });
+    mock.onMessage(/order 7/, toolCall('refund', { order: 7 }));
+    const { createWorkflow } = await gateway.graphql<{ createWorkflow: { worker: { id: string } } }>(
+      `mutation ($definition: JSON!) { createWorkflow(input: { name: "Refund", definition: $definition }) {
+         worker { id } userErrors { message } } }`,
+      {
+        definition: {
+          version: 1,
+          input: { type: 'object', properties: { order: { type: 'integer' } } },
+          steps: [{ id: 'ask', approval: { message: 'Refund {{ input.order }}?' } }],
+          output: { refunded: '{{ steps.ask.result.approved }}' },
+        },
+      },
+    );
+    const tools = [{ name: 'refund', description: 'Refunds.', worker: { workerId: createWorkflow.worker.id } }];
+    const post = await gateway.addWebhook([await gateway.addAgent({ tools })], { executionMode: 'ASYNC' });
+    const { executionId } = (await post({ userMessage: 'Refund order 7.' })).body.results[0]!;
+    const path = await pollUntil('the approval', async () => {
+      const { approvals } = await gateway.graphql<{ approvals: { nodes: { path: string; message: string }[] } }>(
+        '{ approvals(first: 5) { nodes { path message } } }',
+      );
+      return approvals.nodes.find(({ message }) => message === 'Refund 7?')?.path;
+    });
+    expect(path).toBe('step-1/tools/1-refund/worker/ask');
+    await gateway.graphql(
+      `mutation ($executionId: ID!, $path: String!) { approveStep(input: { executionId: $executionId, path: $path }) {
+         userErrors { message } } }`,
+      { executionId, path },
+    );
+    const seen = await pollUntil('the end', async () => {
+      const now = await gateway.read(executionId);
+      return now.status === 'SUCCEEDED' ? now : undefined;
+    });
+    expect(seen).toMatchObject({ attempt: 1, result: { content: 'It is refunded.' } });
+    expect(lastTold()).toBe('{"refunded":true}');
+    expect(mock.getRequests()).toHaveLength(2); // the model was not asked again for what it had answered
   });
 
   it.each([
