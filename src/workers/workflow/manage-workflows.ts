@@ -1,6 +1,6 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import { recordAudit } from '../../access/audit.js';
-import { claimCreationKey, idempotencyKeyFaults } from '../../access/creation-key.js';
+import { createOnce, type KeyedCreation } from '../../access/creation-key.js';
 import { requirePermission } from '../../access/permissions.js';
 import type { Principal } from '../../access/principal.js';
 import type { Database } from '../../db/database.js';
@@ -26,11 +26,6 @@ export interface ManageWorkflowsDeps {
   readonly database: Database;
 }
 
-export interface CreateWorkflowInput extends WorkflowInput {
-  /** Asked again with the same one within 24 hours, the same workflow is given. */
-  readonly idempotencyKey?: string | null | undefined;
-}
-
 /** What is left out stays as it is; `null` takes away what can be without. */
 export interface UpdateWorkflowInput extends Partial<WorkflowInput> {
   readonly id: string;
@@ -42,38 +37,40 @@ export interface UpdateWorkflowInput extends Partial<WorkflowInput> {
 export async function createWorkflow(
   { database }: ManageWorkflowsDeps,
   principal: Principal | undefined,
-  input: CreateWorkflowInput,
+  input: WorkflowInput & KeyedCreation,
 ): Promise<Outcome<WorkerView>> {
   requirePermission(principal, 'workers:write');
-  const { idempotencyKey } = input;
-  const read = checked(readWorkflowFields(input), readDefinition(input), idempotencyKeyFaults(idempotencyKey));
+  const read = checked(readWorkflowFields(input), readDefinition(input));
   if (!read.ok) return read;
   const { fields, definition } = read.value;
-  const outcome = await database.transaction(async (em): Promise<Outcome<string>> => {
-    const id = newWorkerId();
-    if (idempotencyKey !== null && idempotencyKey !== undefined) {
-      const made = { ...fields, definition: definition.definition };
-      const creation = { key: idempotencyKey, kind: 'workflow', input: made, subjectId: id };
-      const before = await claimCreationKey(em, principal, creation);
-      if (!before.ok) return before;
-      if (before.value !== undefined) return succeeded(before.value);
-    }
-    const userErrors = await workflowReferenceFaults(em, id, definitionField(input), definition.compiled);
-    if (userErrors.length > 0) return { ok: false, userErrors };
-    const now = new Date();
-    const { name, description } = fields;
-    const row = { id, kind: 'WORKFLOW' as const, name, description, currentVersion: 1, createdAt: now, updatedAt: now };
-    em.persist(em.create(WorkerEntity, { ...row, deletedAt: null }));
-    await em.flush(); // before its version, which refers to it
-    await storeVersion(em, versionRow(id, 1, fields, definition, now));
-    await recordAudit(em, principal, {
-      action: 'worker.created',
-      subjectId: id,
-      details: { name, kind: 'WORKFLOW', steps: definition.compiled.workflow.steps.length },
-    });
-    return succeeded(id);
+  const id = newWorkerId();
+  const made = await createOnce<string>(database, principal, {
+    idempotencyKey: input.idempotencyKey,
+    creation: { kind: 'workflow', input: { ...fields, definition: definition.definition }, subjectId: id },
+    make: async (em) => {
+      const userErrors = await workflowReferenceFaults(em, id, definitionField(input), definition.compiled);
+      if (userErrors.length > 0) return { ok: false, userErrors };
+      const now = new Date();
+      const { name, description } = fields;
+      const row = {
+        id,
+        kind: 'WORKFLOW' as const,
+        name,
+        description,
+        currentVersion: 1,
+        createdAt: now,
+        updatedAt: now,
+      };
+      em.persist(em.create(WorkerEntity, { ...row, deletedAt: null }));
+      await em.flush(); // before its version, which refers to it
+      await storeVersion(em, versionRow(id, 1, fields, definition, now));
+      const details = { name, kind: 'WORKFLOW', steps: definition.compiled.workflow.steps.length };
+      await recordAudit(em, principal, { action: 'worker.created', subjectId: id, details });
+      return succeeded(id);
+    },
+    find: (workerId) => Promise.resolve(workerId),
   });
-  return outcome.ok ? succeeded(await readManagedWorker(database, outcome.value)) : outcome;
+  return made.ok ? succeeded(await readManagedWorker(database, made.value)) : made;
 }
 
 /**
@@ -99,7 +96,7 @@ export async function updateWorkflow(
       attemptsMax: input.attemptsMax === undefined ? before.attemptsMax : input.attemptsMax,
       ...(hasDefinition(input) ? input : { definition: readStoredWorkflow(id, before.definition).workflow }),
     };
-    const read = checked(readWorkflowFields(wanted), readDefinition(wanted), []);
+    const read = checked(readWorkflowFields(wanted), readDefinition(wanted));
     if (!read.ok) return read;
     const { fields, definition } = read.value;
     const userErrors = await workflowReferenceFaults(em, id, definitionField(input), definition.compiled);
@@ -148,16 +145,9 @@ interface Checked {
 }
 
 /** All faults at once. */
-function checked(
-  fields: Outcome<WorkflowFields>,
-  definition: Outcome<ReadDefinition>,
-  others: readonly UserError[],
-): Outcome<Checked> {
-  if (fields.ok && definition.ok && others.length === 0) {
-    return succeeded({ fields: fields.value, definition: definition.value });
-  }
-  const faults = [fields, definition].flatMap((outcome) => (outcome.ok ? [] : outcome.userErrors));
-  return { ok: false, userErrors: [...faults, ...others] };
+function checked(fields: Outcome<WorkflowFields>, definition: Outcome<ReadDefinition>): Outcome<Checked> {
+  if (fields.ok && definition.ok) return succeeded({ fields: fields.value, definition: definition.value });
+  return { ok: false, userErrors: [fields, definition].flatMap((read) => (read.ok ? [] : read.userErrors)) };
 }
 
 async function storeVersion(em: EntityManager, version: WorkerVersion): Promise<void> {

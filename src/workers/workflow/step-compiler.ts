@@ -1,17 +1,9 @@
 import { OUTBOUND_METHODS } from '../../outbound/outbound-client.js';
-import { compileJsonTemplate, type JsonTemplate } from '../../templates/json-template.js';
-import {
-  compileCondition,
-  compileTemplate,
-  compileUrlTemplate,
-  type Condition,
-  isTemplate,
-  type Template,
-} from '../../templates/template.js';
-import { urlFault } from '../http/http-url.js';
+import { isTemplate } from '../../templates/template.js';
 import type { DefinitionReader, Members, Place } from './definition-reader.js';
 import { listsIn } from './outline.js';
 import { StepReferences, type Visible } from './step-references.js';
+import { StepTemplates } from './step-templates.js';
 import type { StepBase, StepRetry, SwitchStep, WorkflowStep } from './workflow.js';
 import { WORKFLOW_DEFAULTS, WORKFLOW_LIMITS } from './workflow-limits.js';
 
@@ -69,6 +61,7 @@ const NOTHING: Visible = { steps: new Set(), inForeach: false };
 export class StepCompiler {
   readonly references: StepReferences;
   readonly #reader: DefinitionReader;
+  readonly #templates: StepTemplates;
   readonly #ids = new Set<string>();
   readonly #workers: WorkflowUse[] = [];
   readonly #connections: WorkflowUse[] = [];
@@ -77,6 +70,7 @@ export class StepCompiler {
   constructor(reader: DefinitionReader) {
     this.#reader = reader;
     this.references = new StepReferences(reader);
+    this.#templates = new StepTemplates(reader, this.references);
   }
 
   /** Compiles a list of steps: each sees those before it. */
@@ -125,7 +119,7 @@ export class StepCompiler {
   #base(members: Members, at: Place, visible: Visible): StepBase {
     return {
       id: this.#id(members['id'], [...at, 'id']),
-      if: members['if'] === undefined ? undefined : this.#condition(members['if'], [...at, 'if'], visible),
+      if: members['if'] === undefined ? undefined : this.#templates.condition(members['if'], [...at, 'if'], visible),
       onError: this.#reader.oneOf(members['onError'], [...at, 'onError'], ['fail', 'continue'], 'fail'),
       retry: members['retry'] === undefined ? NO_RETRY : this.#retry(members['retry'], [...at, 'retry']),
       timeoutMs:
@@ -183,7 +177,8 @@ export class StepCompiler {
 
   #worker({ members, at, visible, base }: Reading): WorkflowStep | undefined {
     const workerId = this.#reader.text(members['worker'], [...at, 'worker'], 'This names a worker: it');
-    const input = members['with'] === undefined ? undefined : this.#json(members['with'], [...at, 'with'], visible);
+    const input =
+      members['with'] === undefined ? undefined : this.#templates.json(members['with'], [...at, 'with'], visible);
     if (workerId === undefined) return undefined;
     this.#workers.push({ id: workerId, field: [...at, 'worker'] });
     return { ...base, kind: 'worker', workerId, with: input };
@@ -198,32 +193,13 @@ export class StepCompiler {
     const connectionId = reader.text(http['connection'], [...at, 'connection'], 'This names a connection: it');
     if (connectionId !== undefined) this.#connections.push({ id: connectionId, field: [...at, 'connection'] });
     const method = reader.oneOf(http['method'], [...at, 'method'], OUTBOUND_METHODS, 'GET');
-    const path = this.#path(http['path'], [...at, 'path'], visible);
-    const query = this.#templates(http['query'], [...at, 'query'], visible);
-    const headers = this.#templates(http['headers'], [...at, 'headers'], visible);
-    const body = http['body'] === undefined ? undefined : this.#json(http['body'], [...at, 'body'], visible);
+    const path = this.#templates.path(http['path'], [...at, 'path'], visible);
+    const query = this.#templates.texts(http['query'], [...at, 'query'], visible);
+    const headers = this.#templates.texts(http['headers'], [...at, 'headers'], visible);
+    const body = http['body'] === undefined ? undefined : this.#templates.json(http['body'], [...at, 'body'], visible);
     if (method === 'GET' && body !== undefined) reader.fault([...at, 'body'], 'A GET sends no body.', 'INVALID');
     if (connectionId === undefined || path === undefined) return undefined;
     return { ...base, kind: 'http', connectionId, method, path, query, headers, body };
-  }
-
-  #path(value: unknown, at: Place, visible: Visible): ReturnType<typeof compileUrlTemplate> | undefined {
-    const text = this.#reader.text(value, at, "A path below the connection's base URL");
-    if (text === undefined) return undefined;
-    const fault = urlFault(text, true);
-    if (fault !== undefined) return this.#reader.fault(at, fault, 'INVALID');
-    return this.references.check(compileUrlTemplate(text), at, visible);
-  }
-
-  #templates(value: unknown, at: Place, visible: Visible): Readonly<Record<string, Template>> {
-    if (value === undefined) return {};
-    const members = this.#reader.object(value, at, 'This');
-    const entries = Object.entries(members ?? {}).flatMap(([name, text]): [string, Template][] => {
-      const template = typeof text === 'string' ? this.#template(text, [...at, name], visible) : undefined;
-      if (typeof text !== 'string') this.#reader.fault([...at, name], 'This is a text.', 'INVALID');
-      return template === undefined ? [] : [[name, template]];
-    });
-    return Object.fromEntries(entries);
   }
 
   #approval({ members, at: stepAt, visible, base }: Reading): WorkflowStep | undefined {
@@ -243,14 +219,14 @@ export class StepCompiler {
         expires === undefined
           ? WORKFLOW_DEFAULTS.approvalMs
           : reader.duration(expires, [...at, 'expires'], LIMITS.approvalMs),
-      message: text === undefined ? undefined : this.#template(text, [...at, 'message'], visible),
+      message: text === undefined ? undefined : this.#templates.text(text, [...at, 'message'], visible),
     };
   }
 
   #foreach({ members, at, visible, depth, base }: Reading): WorkflowStep | undefined {
     const { foreach, concurrency } = members;
     const text = this.#reader.text(foreach, [...at, 'foreach'], 'What gives the items');
-    const items = text === undefined ? undefined : this.#template(text, [...at, 'foreach'], visible);
+    const items = text === undefined ? undefined : this.#templates.text(text, [...at, 'foreach'], visible);
     const inside = { ...visible, inForeach: true };
     const { steps } = this.list(members['do'], [...at, 'do'], inside, depth + 1);
     const range = { least: 1, most: LIMITS.concurrency };
@@ -273,7 +249,7 @@ export class StepCompiler {
     const { wait } = members;
     const duration =
       typeof wait === 'string' && isTemplate(wait)
-        ? this.#template(wait, at, visible)
+        ? this.#templates.text(wait, at, visible)
         : this.#reader.duration(wait, at, LIMITS.waitMs);
     return duration === undefined ? undefined : { ...base, kind: 'wait', duration };
   }
@@ -292,7 +268,8 @@ export class StepCompiler {
           'INVALID',
         );
       }
-      const holds = read['if'] === undefined ? undefined : this.#condition(read['if'], [...caseAt, 'if'], visible);
+      const holds =
+        read['if'] === undefined ? undefined : this.#templates.condition(read['if'], [...caseAt, 'if'], visible);
       return [{ if: holds, do: this.list(read['do'], [...caseAt, 'do'], visible, depth + 1).steps }];
     });
     return { ...base, kind: 'switch', cases };
@@ -301,25 +278,8 @@ export class StepCompiler {
   #set({ members, at: stepAt, visible, base }: Reading): WorkflowStep | undefined {
     const at = [...stepAt, 'set'];
     const names = this.#reader.object(members['set'], at, '"set"');
-    const values = names === undefined ? undefined : this.#json(names, at, visible);
+    const values = names === undefined ? undefined : this.#templates.json(names, at, visible);
     return values === undefined ? undefined : { ...base, kind: 'set', values };
-  }
-
-  #json(value: unknown, at: Place, visible: Visible): JsonTemplate | undefined {
-    const template = this.#reader.parsed(at, () => compileJsonTemplate(value));
-    return this.references.check(template, at, visible);
-  }
-
-  #template(text: string, at: Place, visible: Visible): Template | undefined {
-    const template = this.#reader.parsed(at, () => compileTemplate(text));
-    return this.references.check(template, at, visible);
-  }
-
-  #condition(value: unknown, at: Place, visible: Visible): Condition | undefined {
-    const text = this.#reader.text(value, at, 'A condition');
-    if (text === undefined) return undefined;
-    const condition = this.#reader.parsed(at, () => compileCondition(text));
-    return this.references.check(condition, at, visible);
   }
 }
 

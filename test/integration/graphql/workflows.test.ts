@@ -124,15 +124,12 @@ describe('createWorkflow', () => {
       'definitionYaml.steps.1.http.connection NOT_FOUND',
       'definitionYaml.steps.0.worker NOT_FOUND',
     ]);
-    expect(
-      await faultsOf({ name: ' ', timeout: 'PT48H', attemptsMax: 0, definition: {}, idempotencyKey: ' ' }),
-    ).toEqual([
+    expect(await faultsOf({ name: ' ', timeout: 'PT48H', attemptsMax: 0, definition: {} })).toEqual([
       'name REQUIRED',
       'timeout OUT_OF_RANGE',
       'attemptsMax OUT_OF_RANGE',
       'definition.version INVALID',
       'definition.steps INVALID',
-      'idempotencyKey INVALID_KEY',
     ]);
   });
 
