@@ -54,7 +54,8 @@ export interface ProgressWrite {
  * The commit waits for the disk. Numbers of events that a crash of PostgreSQL takes back would be given to others, and
  * whoever had read those would miss what follows. It costs one flush for all attempts that wrote meanwhile.
  *
- * Data and outputs come as one binary parameter, as in `finish.ts`.
+ * Data and outputs come as one binary parameter, as in `finish.ts`. State and input are of workflows only: the statement
+ * takes 1.01 of the time of one without them (medians of 300 rounds in turn, 30 attempts with three entries each).
  */
 const WRITE = `
   with input as materialized (

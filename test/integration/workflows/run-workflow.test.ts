@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { AppError } from '../../../src/errors.js';
 import type { ExecutionView } from '../../../src/executions/execution-view.js';
 import { readStepsOfExecutions } from '../../../src/executions/read-steps.js';
+import { retryExecution } from '../../../src/executions/retry.js';
 import { asJsonText, toJsonText } from '../../../src/lib/json-text.js';
 import { newWorkerId } from '../../../src/lib/ids.js';
 import { type ExecutionFixture, openExecutionFixture, signal } from '../../support/execution-fixture.js';
@@ -340,6 +341,38 @@ describe('a step that is tried again', () => {
     await fixture.passTime(10_000);
     expect((await fixture.end(callId))[0]).toMatchObject({ status: 'SUCCEEDED', result: '2' });
     expect(await stepsOf(executionIds[0]!)).toEqual(['a SUCCEEDED', 'a/1 FAILED', 'a/2 SUCCEEDED']);
+  });
+});
+
+describe('a workflow that is retried', () => {
+  it('begins afresh, as a new execution of its call', async () => {
+    let ran = 0;
+    await fixture.addWorker('worker-before', async () => {
+      ran += 1;
+      return { result: toJsonText(ran) };
+    });
+    await fixture.addWorker('worker-then', () =>
+      ran === 1
+        ? Promise.reject(new AppError('WORKER_FAILED', 'once'))
+        : Promise.resolve({ result: asJsonText('"ok"') }),
+    );
+    const id = await workflowOf([
+      { id: 'a', worker: 'worker-before' },
+      { id: 'b', worker: 'worker-then' },
+    ]);
+    const { callId, executionIds } = await fixture.store([id]);
+    expect((await fixture.end(callId))[0]).toMatchObject({ status: 'FAILED' });
+    const { rows } = await fixture.pool.query<{ id: string }>('select id from users limit 1');
+    const operator = { userId: rows[0]!.id, role: 'operator', scopes: [] } as const;
+    const outcome = await retryExecution(
+      fixture.pool,
+      { ...operator, credential: { type: 'api-token', id: 'test' } },
+      { id: executionIds[0]!, workerVersion: 'PRESENT' },
+    );
+    expect(outcome.ok).toBe(true);
+    const ended = await fixture.end(callId);
+    expect(ended.at(-1)).toMatchObject({ status: 'SUCCEEDED', result: '"ok"', retryOf: executionIds[0] });
+    expect(ran).toBe(2);
   });
 });
 
