@@ -72,8 +72,10 @@ const outcomesOf = async (calls: readonly Accepted[]): Promise<string[]> => {
   return calls.map(({ callId }) => outcomes.get(parseId('call', callId)!)!);
 };
 const superseded = (calls: readonly Accepted[]): Promise<true> =>
-  pollUntil('the superseded calls', async () =>
-    (await outcomesOf(calls)).every((outcome) => outcome === 'SUPERSEDED') ? true : undefined,
+  pollUntil(
+    'the superseded calls',
+    async () => ((await outcomesOf(calls)).every((outcome) => outcome === 'SUPERSEDED') ? true : undefined),
+    60_000, // as for every end: a process that has just started has much to do
   );
 /** Ends the quiet time of what waits: no test has to wait for it, and none can miss it. */
 const hurry = async ({ id }: CreatedWebhook): Promise<void> => {
