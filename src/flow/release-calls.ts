@@ -83,7 +83,7 @@ async function releaseLocked(
   const { rows } = await sql.query<{ turns: string[]; nextDueMs: number | null }>({
     name: 'release-calls',
     text: RELEASE,
-    values: [webhookId, paused ? 0 : concurrency, MOVED_AT_ONCE],
+    values: [webhookId, paused ? 0 : concurrency, MOVED_AT_ONCE, quietMs !== null],
   });
   const { turns, nextDueMs } = rows[0]!;
   const queued = await queueCalls(sql, turns);
@@ -97,6 +97,12 @@ async function releaseLocked(
 }
 
 /**
+ * Under debounce, a call without a due time was stored after the debounce of this release has looked: accepts do not wait
+ * for the webhook's row. It is left to the next release, or it would run at once.
+ */
+const PLANNED = '(due_at is not null or not $4::boolean)';
+
+/**
  * One look at a webhook's calls: takes those away that have ended, gives the free lanes to their next calls, and takes
  * from the calls whose turn it is as many as there is room for. A call's row is written once, with its final state.
  *
@@ -107,7 +113,7 @@ const RELEASE = `
   with gone as (delete from flow_calls where webhook_id = $1 and state = 'ENDED' returning lane),
   fresh as materialized (
     select call_id, lane, seq, coalesce(due_at, accepted_at) as due_at
-    from flow_calls where webhook_id = $1 and state = 'NEW'
+    from flow_calls where webhook_id = $1 and state = 'NEW' and ${PLANNED}
   ),
   touched as (select lane from gone where lane <> '' union select lane from fresh where lane <> ''),
   heads as materialized (
@@ -117,7 +123,7 @@ const RELEASE = `
           where webhook_id = $1 and lane = t.lane and state = 'HELD' order by seq limit 1)
         union all
         (select call_id, seq, coalesce(due_at, accepted_at) from flow_calls
-          where webhook_id = $1 and lane = t.lane and state = 'NEW' order by seq limit 1)
+          where webhook_id = $1 and lane = t.lane and state = 'NEW' and ${PLANNED} order by seq limit 1)
       ) first order by seq limit 1
     ) h
     where not exists (select from flow_calls where webhook_id = $1 and lane = t.lane and state = 'READY')
