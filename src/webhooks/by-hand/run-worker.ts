@@ -74,7 +74,10 @@ export async function runWorker(
     ]);
     if (rowCount === 0) throw new AppError('NOT_FOUND', 'There is no such worker.');
     const webhookId = await webhookOfRunsByHand(tx.sql, principal);
-    const call = callOf(webhookId, workerId, body, deps.clock.nowMs(), idempotencyKey ?? undefined);
+    const call = callOf(webhookId, workerId, body, deps.clock.nowMs(), {
+      userId: principal.userId,
+      key: idempotencyKey ?? undefined,
+    });
     const [stored] = await storeCalls(tx.sql, COLD_SHARD, [call], deps.retentionDays);
     if (stored !== 'stored') return repeated(stored!);
     const { executionId } = call.executions[0]!;
@@ -107,7 +110,7 @@ function callOf(
   workerId: string,
   body: Buffer,
   receivedAtMs: number,
-  key: string | undefined,
+  { userId, key }: { readonly userId: string; readonly key: string | undefined },
 ): CallToStore {
   return {
     callId: newUuidV7(receivedAtMs),
@@ -125,7 +128,7 @@ function callOf(
       key === undefined
         ? undefined
         : {
-            keyHash: hashOf('by-hand', key),
+            keyHash: hashOf('by-hand', userId, key),
             bodyHash: hashOf(workerId, body.toString()),
             deliveryId: key,
             windowMs: KEY_WINDOW_MS,

@@ -94,7 +94,9 @@ export async function updateWorkflow(
       description: input.description === undefined ? worker.description : input.description,
       timeoutMs: input.timeoutMs === undefined ? before.timeoutMs : input.timeoutMs,
       attemptsMax: input.attemptsMax === undefined ? before.attemptsMax : input.attemptsMax,
-      ...(hasDefinition(input) ? input : { definition: readStoredWorkflow(id, before.definition).workflow }),
+      ...(hasDefinition(input)
+        ? { definition: input.definition, definitionYaml: input.definitionYaml }
+        : { definition: readStoredWorkflow(id, before.definition).workflow }),
     };
     const read = checked(readWorkflowFields(wanted), readDefinition(wanted));
     if (!read.ok) return read;

@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import { AppError } from '../../../src/errors.js';
 import { readExecutionEvents } from '../../../src/executions/read-events.js';
 import { FlowDesk } from '../../../src/flow/flow-desk.js';
+import { releaseCalls } from '../../../src/flow/release-calls.js';
 import { readFlowCounts } from '../../../src/flow/queue-positions.js';
 import { systemClock } from '../../../src/lib/clock.js';
 import { createLogger } from '../../../src/lib/logger.js';
@@ -273,6 +274,29 @@ describe('flow control', () => {
 
   describe('debounce', () => {
     const debounced: StoreOptions = { flow: { lane: NO_LANE, debounced: true } };
+
+    it('lets no call slip past that is stored while a release looks', async () => {
+      await configure({ quietMs: HOUR_MS });
+      let late: StoredCall | undefined;
+      const connect = async (): Promise<unknown> => {
+        const client = await fixture.pool.connect();
+        const query = async (statement: unknown): Promise<unknown> => {
+          if ((statement as { name?: string }).name === 'release-calls' && late === undefined) {
+            late = await fixture.store(['worker-a'], { body: '{"n":1}', ...debounced });
+          }
+          return await client.query(statement as string);
+        };
+        return { query, release: (broken: boolean) => client.release(broken) };
+      };
+      await releaseCalls({ connect } as unknown as typeof fixture.pool, 3, fixture.webhookId);
+      await releaseCalls(fixture.pool, 3, fixture.webhookId);
+      const [row] = await sql<{ state: string; later: boolean }>(
+        'select state, due_at > now() as later from flow_calls where call_id = $1',
+        [late!.callId],
+      );
+      expect(row).toEqual({ state: 'READY', later: true });
+    });
+
     const makeDue = (): Promise<unknown> =>
       sql("update flow_calls set due_at = now() - interval '1 ms' where due_at is not null");
     const superseded = async (): Promise<number> => {

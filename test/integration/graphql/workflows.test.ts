@@ -179,6 +179,8 @@ describe('updateWorkflow', () => {
       worker: { name: 'Other', version: 2, timeout: 'PT5M', definition },
       userErrors: [],
     });
+    const redefined = await run(UPDATE, { input: { id, definition: runs('worker-look-up', 'worker-look-up') } });
+    expect(redefined.data.updateWorkflow.worker).toMatchObject({ name: 'Other', version: 3, timeout: 'PT5M' });
     const stale = await run(UPDATE, { input: { id, expectedVersion: 1, name: 'Third' } });
     expect(stale.codes).toEqual(['CONFLICT']);
   });
