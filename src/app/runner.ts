@@ -31,8 +31,8 @@ export async function buildRunner(stack: AsyncDisposableStack, parts: Parts): Pr
         admitRun: (execution) => spendCaps.admitRun(execution),
         modelWaitMsMax: config.modelWaitMsMax,
         answerWaitMs: (callId) => answerWaitMs(database.pool, callId, config),
-        wakeIfDecided: (executionId) =>
-          wakeIfDecided(pool, executionId).catch((error: unknown) =>
+        wakeIfDecided: (executionId, attemptMs) =>
+          wakeIfDecided(pool, executionId, attemptMs).catch((error: unknown) =>
             log.warn({ err: error, executionId }, 'a decision is heard of when the queue asks again'),
           ),
         noteTime: (webhookId, durationMs) => durations.note('TIME_TO_EXECUTE', webhookId, durationMs),

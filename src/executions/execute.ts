@@ -26,7 +26,7 @@ export interface ExecuteOptions {
   /** For how long an execution may be put off in all for want of room at its models, in milliseconds; a day by default. */
   readonly modelWaitMsMax?: number;
   /** Lets an execution that was put off go on when a person has decided about it meanwhile. */
-  readonly wakeIfDecided?: (executionId: string) => Promise<void>;
+  readonly wakeIfDecided?: (executionId: string, attemptMs: number) => Promise<void>;
   /** Takes note of how long the last attempt of an execution took, in milliseconds. Never throws, never waits. */
   readonly noteTime?: (webhookId: string, durationMs: number) => void;
   readonly clock: Clock;
@@ -73,7 +73,7 @@ export function createExecuteHandler(options: ExecuteOptions): JobHandler {
       return leases.finish({ lease, ending: unstorable }, context.signal);
     });
     if (result === 'refused') throw new TryLater('The lease was taken over.');
-    if (ending.status === 'PAUSED') await options.wakeIfDecided?.(executionId);
+    if (ending.status === 'PAUSED') await options.wakeIfDecided?.(executionId, clock.monotonicMs() - startedMs);
     if ('delayMs' in ending) await cancellations.cancelIfRequested(executionId);
     else options.noteTime?.(lease.webhookId, clock.monotonicMs() - startedMs);
   };

@@ -180,7 +180,7 @@ export async function openExecutionFixture(): Promise<ExecutionFixture> {
         workers,
         leases,
         cancellations,
-        wakeIfDecided: (executionId) => wakeIfDecided(database.pool, executionId),
+        wakeIfDecided: (executionId, attemptMs) => wakeIfDecided(database.pool, executionId, attemptMs),
         noteTime: (id, durationMs) => durations.note('TIME_TO_EXECUTE', id, durationMs),
         clock: systemClock,
         log,
