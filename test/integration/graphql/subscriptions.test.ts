@@ -239,7 +239,7 @@ describe('callReceived', () => {
       [otherId],
     );
     const raw = await listen(here, { webhookId: formatId('webhook', otherId) });
-    await fixture.store([]);
+    // Before the call: the news of one that is stored earlier may arrive after this has begun to listen, and be told.
     const everything = await listen(here, {});
     const { callId } = await fixture.store([]);
     expect((await nextCall(everything)).id).toBe(formatId('call', callId));
