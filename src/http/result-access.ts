@@ -25,13 +25,13 @@ export interface ResultAccessOptions {
 export type MayRead = (webhookId: string) => Promise<boolean>;
 
 /**
- * Finds out what the caller may read: all, with an API token or a session that has the permission; one resource, with
- * the signed link to it; what belongs to one webhook, with that webhook's secret. Whoever presents nothing that opens
- * the door is told the same whether there is something behind it.
+ * Finds out what the caller may read: all, with an API token or a session that may read executions and calls; one
+ * resource, with the signed link to it; what belongs to one webhook, with that webhook's secret. Whoever presents
+ * nothing that opens the door is told the same whether there is something behind it.
  *
  * @param path the resource's own path, which is what links are signed for, on whatever route it is asked for.
- * @throws AppError FORBIDDEN for a principal without the permission; what is returned, UNAUTHENTICATED for a link that
- * has expired.
+ * @throws AppError FORBIDDEN for a principal without one of the permissions; what is returned, UNAUTHENTICATED for a
+ * link that has expired.
  */
 export async function mayRead(options: ResultAccessOptions, ctx: HttpContext, path: string): Promise<MayRead> {
   const link = options.links.check(path, ctx.query['expires'], ctx.query['signature']);
@@ -41,6 +41,8 @@ export async function mayRead(options: ResultAccessOptions, ctx: HttpContext, pa
   const principal = await options.authenticate({ authorization, cookie });
   if (principal !== undefined) {
     requirePermission(principal, 'executions:read');
+    // A result shows its call too: the body that came, the outcome. GraphQL asks the same for these.
+    requirePermission(principal, 'calls:read');
     return () => Promise.resolve(true);
   }
   const { rawHeaders } = ctx.req;

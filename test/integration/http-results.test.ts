@@ -33,6 +33,7 @@ beforeAll(async () => {
     links,
     authenticate: ({ authorization, cookie }) => {
       if (authorization === 'Bearer narrow') return Promise.resolve({ ...principal, scopes: ['webhooks:read'] });
+      if (authorization === 'Bearer half') return Promise.resolve({ ...principal, scopes: ['executions:read'] });
       const known = authorization === 'Bearer good' || sessionTokenIn(cookie) === 'session';
       return Promise.resolve(known ? principal : undefined);
     },
@@ -186,6 +187,9 @@ describe('GET /api/v1/executions/{id}', () => {
 
   it('refuses a token without the permission', async () => {
     expect((await get(path, { authorization: 'Bearer narrow' })).status).toBe(403);
+    // The body of the call is in these answers, which GraphQL shows to nobody without calls:read.
+    const half = await get(path, { authorization: 'Bearer half' });
+    expect([half.status, await half.text()]).toEqual([403, expect.stringContaining('calls:read')]);
   });
 
   it('opens to the signed link to it, and to no other', async () => {
