@@ -85,7 +85,7 @@ export function connectionType<T extends object>(
   name: string,
   nodeType: () => ClassType<T> | (abstract new (...args: never[]) => T),
 ): new (page: Page<T>) => Connection<T> {
-  @ObjectType(`${name}Edge`, { description: `An item of a ${name}Connection.` })
+  @ObjectType(`${name}Edge`, { description: `An item of a list of type ${name}, and its place there.` })
   class EdgeObject implements Edge<T> {
     @Field(() => String, { description: 'Stands for this place in the list: for `after` and `before`.' })
     readonly cursor!: string;

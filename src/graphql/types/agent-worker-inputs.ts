@@ -2,6 +2,7 @@ import { Field, Float, ID, InputType, Int, ObjectType } from 'type-graphql';
 import type { UserError } from '../../lib/user-error.js';
 import { Duration, Json } from '../scalars.js';
 import { AgentWorkerObject } from './agent-worker.js';
+import { EXPECTED_VERSION } from './expected-version.js';
 import { USER_ERRORS, UserErrorObject, type WithUserErrors } from './user-error.js';
 import { IDEMPOTENCY_KEY } from './idempotency-key.js';
 
@@ -159,10 +160,7 @@ export class UpdateAgentWorkerInput extends AgentSettingsInput {
   @Field(() => ID, { description: "The worker's id." })
   id!: string;
 
-  @Field(() => Int, {
-    nullable: true,
-    description: 'The version that you have seen: when there is a newer one, nothing changes (CONFLICT).',
-  })
+  @Field(() => Int, EXPECTED_VERSION)
   expectedVersion?: number | null;
 
   @Field(() => String, { nullable: true, description: 'Another name.' })

@@ -21,7 +21,7 @@ export class AgentToolObject {
     return this.definition.name;
   }
 
-  @Field(() => AgentToolKind, { description: 'What it is.' })
+  @Field(() => AgentToolKind, { description: 'Whether it is a request, tools of an MCP server or another worker.' })
   get kind(): AgentToolDefinition['kind'] {
     return this.definition.kind;
   }

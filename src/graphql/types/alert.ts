@@ -40,7 +40,7 @@ export class AlertObject extends NodeObject {
     return this.view.observed;
   }
 
-  @Field(() => Float, { description: 'The same in the time that it was compared with.' })
+  @Field(() => Float, { description: 'What `observed` was in the time before that it was compared with.' })
   get expected(): number {
     return this.view.expected;
   }

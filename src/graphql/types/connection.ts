@@ -6,6 +6,7 @@ import type { UserError } from '../../lib/user-error.js';
 import { connectionType } from '../connections.js';
 import { DateTime, Json } from '../scalars.js';
 import { ConnectionAuthenticationKind } from './enums.js';
+import { EXPECTED_VERSION } from './expected-version.js';
 import { NodeObject } from './node.js';
 import { USER_ERRORS, UserErrorObject, type WithUserErrors } from './user-error.js';
 import { IDEMPOTENCY_KEY } from './idempotency-key.js';
@@ -139,10 +140,7 @@ export class UpdateConnectionInput {
   @Field(() => ID, { description: "The connection's id." })
   id!: string;
 
-  @Field(() => Int, {
-    nullable: true,
-    description: 'The version that you have seen: when there is a newer one, nothing changes (CONFLICT).',
-  })
+  @Field(() => Int, EXPECTED_VERSION)
   expectedVersion?: number | null;
 
   @Field(() => String, { nullable: true, description: 'Another name.' })
@@ -169,10 +167,7 @@ export class DeleteConnectionInput {
   @Field(() => ID, { description: "The connection's id." })
   id!: string;
 
-  @Field(() => Int, {
-    nullable: true,
-    description: 'The version that you have seen: when there is a newer one, nothing changes (CONFLICT).',
-  })
+  @Field(() => Int, EXPECTED_VERSION)
   expectedVersion?: number | null;
 }
 

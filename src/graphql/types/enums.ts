@@ -162,9 +162,9 @@ export const UserRoleEnum = enumOf<Uppercase<UserRole>>(
   'What a user may do; each role may do all that the ones below it may.',
   {
     OWNER: 'Everything.',
-    ADMIN: 'Also users, tokens, rate limits, the audit log and seeing secrets.',
-    EDITOR: 'Also changes webhooks and workers.',
-    OPERATOR: 'Also tests webhooks.',
+    ADMIN: 'Also users, tokens, models, limits and caps, the audit log and seeing secrets.',
+    EDITOR: 'Also changes webhooks, workers and connections, and replaces secrets.',
+    OPERATOR: 'Also tests webhooks, runs workers, retries, replays, cancels, approves steps and looks after alerts.',
     VIEWER: 'Reads.',
   },
 );

@@ -2,6 +2,7 @@ import { Field, ID, InputType, Int } from 'type-graphql';
 import type { ModelProvider as ModelProviderName } from '../../models/model.entity.js';
 import { Dollars } from '../scalars.js';
 import { ModelProvider } from './enums.js';
+import { EXPECTED_VERSION } from './expected-version.js';
 import { IDEMPOTENCY_KEY } from './idempotency-key.js';
 
 @InputType('CreateModelInput', { description: 'What a new model is to be.' })
@@ -71,10 +72,7 @@ export class UpdateModelInput {
   @Field(() => ID, { description: "The model's id." })
   id!: string;
 
-  @Field(() => Int, {
-    nullable: true,
-    description: 'The version that you have seen: when there is a newer one, nothing changes (CONFLICT).',
-  })
+  @Field(() => Int, EXPECTED_VERSION)
   expectedVersion?: number | null;
 
   @Field(() => String, { nullable: true, description: 'Another name.' })
@@ -128,10 +126,7 @@ export class DeleteModelInput {
   @Field(() => ID, { description: "The model's id." })
   id!: string;
 
-  @Field(() => Int, {
-    nullable: true,
-    description: 'The version that you have seen: when there is a newer one, nothing changes (CONFLICT).',
-  })
+  @Field(() => Int, EXPECTED_VERSION)
   expectedVersion?: number | null;
 }
 

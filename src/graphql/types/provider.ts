@@ -3,6 +3,7 @@ import type { UserError } from '../../lib/user-error.js';
 import { headerOf } from '../../webhooks/verify/provider/providers.js';
 import type { Provider } from '../../webhooks/verify/provider/provider.js';
 import { Json } from '../scalars.js';
+import { EXPECTED_VERSION } from './expected-version.js';
 import { USER_ERRORS, UserErrorObject, type WithUserErrors } from './user-error.js';
 import { IDEMPOTENCY_KEY } from './idempotency-key.js';
 
@@ -74,10 +75,7 @@ export class UpdateProviderInput {
   @Field(() => ID, { description: 'Its id, `provider-…`.' })
   id!: string;
 
-  @Field(() => Int, {
-    nullable: true,
-    description: 'The version that you have seen: when there is a newer one, nothing changes (CONFLICT).',
-  })
+  @Field(() => Int, EXPECTED_VERSION)
   expectedVersion?: number | null;
 
   @Field(() => String, { nullable: true, description: 'Another name.' })
@@ -92,10 +90,7 @@ export class DeleteProviderInput {
   @Field(() => ID, { description: 'Its id, `provider-…`.' })
   id!: string;
 
-  @Field(() => Int, {
-    nullable: true,
-    description: 'The version that you have seen: when there is a newer one, nothing changes (CONFLICT).',
-  })
+  @Field(() => Int, EXPECTED_VERSION)
   expectedVersion?: number | null;
 }
 

@@ -41,7 +41,7 @@ class CheckedSecretObject {
   @Field(() => String, { description: 'The last characters.' })
   readonly hint!: string;
 
-  @Field(() => SecretStatus, { description: 'Whether it may be presented, then.' })
+  @Field(() => SecretStatus, { description: 'Whether it could be presented at the time of the request.' })
   readonly status!: SecretStatusName;
 }
 

@@ -7,6 +7,7 @@ import { connectionType } from '../connections.js';
 import { ListedArgs } from '../keyset-connection.js';
 import { DateTime } from '../scalars.js';
 import { UserRoleEnum } from './enums.js';
+import { EXPECTED_VERSION } from './expected-version.js';
 import { NodeObject } from './node.js';
 import { USER_ERRORS, UserErrorObject, type WithUserErrors } from './user-error.js';
 import { IDEMPOTENCY_KEY } from './idempotency-key.js';
@@ -94,7 +95,7 @@ export class UpdateUserInput {
   @Field(() => ID, { description: "The user's id." })
   id!: string;
 
-  @Field(() => Int, { nullable: true, description: 'The version that you saw; another one is current: CONFLICT.' })
+  @Field(() => Int, EXPECTED_VERSION)
   expectedVersion?: number | null;
 
   @Field(() => String, { nullable: true, description: 'The name, 1 to 200 characters.' })
@@ -121,7 +122,7 @@ export class DisableUserInput {
   @Field(() => ID, { description: "The user's id." })
   id!: string;
 
-  @Field(() => Int, { nullable: true, description: 'The version that you saw; another one is current: CONFLICT.' })
+  @Field(() => Int, EXPECTED_VERSION)
   expectedVersion?: number | null;
 }
 
@@ -139,7 +140,7 @@ export class EnableUserInput {
   @Field(() => ID, { description: "The user's id." })
   id!: string;
 
-  @Field(() => Int, { nullable: true, description: 'The version that you saw; another one is current: CONFLICT.' })
+  @Field(() => Int, EXPECTED_VERSION)
   expectedVersion?: number | null;
 }
 

@@ -4,6 +4,7 @@ import type { WebhookOrderField as WebhookOrderFieldName } from '../../webhooks/
 import type { AuthenticationMethod as AuthenticationMethodName } from '../../webhooks/webhook.entity.js';
 import { Duration, Json } from '../scalars.js';
 import { AuthenticationMethod, Dispatch, ExecutionMode, OrderDirection, WebhookOrderField } from './enums.js';
+import { EXPECTED_VERSION } from './expected-version.js';
 import { ClientCertificateRuleInput, RULE_FIELDS } from './ingress-rules.js';
 import { WebhookFlowInput } from './webhook-flow.js';
 import { IDEMPOTENCY_KEY } from './idempotency-key.js';
@@ -124,10 +125,7 @@ export class UpdateWebhookInput {
   @Field(() => ID, { description: "The webhook's id." })
   id!: string;
 
-  @Field(() => Int, {
-    nullable: true,
-    description: 'The version that you have seen: when there is a newer one, nothing changes (CONFLICT).',
-  })
+  @Field(() => Int, EXPECTED_VERSION)
   expectedVersion?: number | null;
 
   @Field(() => String, { nullable: true, description: 'Another name.' })
@@ -213,10 +211,7 @@ function webhookInput(typeName: string, description: string): new () => WebhookI
     @Field(() => ID, { description: "The webhook's id." })
     id!: string;
 
-    @Field(() => Int, {
-      nullable: true,
-      description: 'The version that you have seen: when there is a newer one, nothing changes (CONFLICT).',
-    })
+    @Field(() => Int, EXPECTED_VERSION)
     expectedVersion?: number | null;
   }
   return Input;

@@ -22,7 +22,7 @@ export abstract class WorkerObject extends NodeObject {
     return this.view.description;
   }
 
-  @Field(() => WorkerKind, { description: 'What it is.' })
+  @Field(() => WorkerKind, { description: 'Whether it is an agent, an HTTP call, code or a workflow.' })
   get kind(): WorkerView['kind'] {
     return this.view.kind;
   }

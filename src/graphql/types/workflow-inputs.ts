@@ -1,6 +1,7 @@
 import { Field, ID, InputType, Int, ObjectType } from 'type-graphql';
 import type { UserError } from '../../lib/user-error.js';
 import { Duration, Json } from '../scalars.js';
+import { EXPECTED_VERSION } from './expected-version.js';
 import { USER_ERRORS, UserErrorObject, type WithUserErrors } from './user-error.js';
 import { WorkflowObject } from './workflow.js';
 import { IDEMPOTENCY_KEY } from './idempotency-key.js';
@@ -48,10 +49,7 @@ export class UpdateWorkflowInput extends WorkflowSettingsInput {
   @Field(() => ID, { description: "The worker's id." })
   id!: string;
 
-  @Field(() => Int, {
-    nullable: true,
-    description: 'The version that you have seen: when there is a newer one, nothing changes (CONFLICT).',
-  })
+  @Field(() => Int, EXPECTED_VERSION)
   expectedVersion?: number | null;
 
   @Field(() => String, { nullable: true, description: 'Another name.' })
