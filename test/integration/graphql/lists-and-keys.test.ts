@@ -9,11 +9,36 @@ beforeAll(async () => {
   run = fixture.run;
   await fixture.addWorkers('worker-one');
   await addWorkerVersions(fixture);
+  await addThreeOfEach();
 });
 
 afterAll(() => fixture.close());
 
 const HOUR_MS = 3_600_000;
+
+/** Of everything that is listed in both orders, so that the orders differ. */
+async function addThreeOfEach(): Promise<void> {
+  for (let i = 0; i < 3; i += 1) {
+    const webhookId = await fixture.addWebhook(`of three ${i}`, ['worker-one']);
+    await fixture.addCall({ webhookId, workerIds: ['worker-one'] });
+    await run(
+      `mutation {
+         createConnection(input: { name: "c${i}", baseUrl: "https://c.example" }) { connection { id } }
+         createModel(input: { name: "m${i}", provider: OPENAI, modelName: "gpt", apiKey: "sk-1" }) { model { id } }
+         inviteUser(input: { name: "u${i}", email: "u${i}@three.example", role: VIEWER }) { user { id } }
+       }`,
+    );
+  }
+  await fixture.database.pool.query(
+    `insert into alerts (id, webhook_id, kind, status, observed, expected, calls, opened_at, last_seen_at, changed_at)
+     select gen_random_uuid(), id, 'SILENCE', 'OPEN', 0, 1, 1, now(), now(), now() from webhooks`,
+  );
+  await fixture.database.pool.query(
+    `insert into bulk_operations (id, kind, filter, position, until_id, created_by)
+     select gen_random_uuid(), 'REPLAY', '{}', gen_random_uuid(), gen_random_uuid(), users.id
+     from users, generate_series(1, 3) limit 3`,
+  );
+}
 
 describe('the order of a list', () => {
   it('can be the other one, page by page, with the same cursors', async () => {
@@ -49,19 +74,16 @@ describe('the order of a list', () => {
     ['alerts', 'alerts(first: 3, order: $order) { nodes { id } }'],
     ['bulkOperations', 'bulkOperations(first: 3, order: $order) { nodes { id } }'],
   ])('is there for %s', async (name, field) => {
-    for (let i = 0; i < 3; i += 1) {
-      await run(
-        `mutation { createConnection(input: { name: "c${i}", baseUrl: "https://c.example" }) { connection { id } } }`,
-      );
-    }
     const idsIn = async (order: string): Promise<string[]> => {
       const { data, errors } = await run(`query ($order: ListOrder!) { ${field} }`, { order });
       expect(errors).toEqual([]);
       return data[name].nodes.map(({ id }: { id: string }) => id);
     };
     const oldest = await idsIn('OLDEST_FIRST');
+    expect(oldest).toHaveLength(3);
     expect(oldest).toEqual(oldest.toSorted());
     const newest = await idsIn('NEWEST_FIRST');
+    expect(newest).toHaveLength(3);
     expect(newest).toEqual(newest.toSorted().toReversed());
   });
 });

@@ -1,32 +1,16 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type pg from 'pg';
 import { addWorkerVersions, type GraphqlFixture, openGraphqlFixture } from '../../support/graphql-fixture.js';
+import { notingPool } from '../../support/noting-pool.js';
 
 let fixture: GraphqlFixture;
 let statements: string[] = [];
-
-/** A pool that notes what it is asked. */
-function noting(pool: pg.Pool): pg.Pool {
-  return new Proxy(pool, {
-    get: (target, key) => {
-      const value: unknown = Reflect.get(target, key, target);
-      if (typeof value !== 'function') return value;
-      if (key !== 'query') return value.bind(target);
-      return (...args: unknown[]) => {
-        const [first] = args;
-        statements.push(typeof first === 'string' ? first : (first as pg.QueryConfig).text);
-        return value.apply(target, args);
-      };
-    },
-  });
-}
 
 const WORKERS = Array.from({ length: 20 }, (_, i) => `worker-${i}`);
 
 beforeAll(async () => {
   fixture = await openGraphqlFixture((services) => ({
     ...services,
-    database: { ...services.database, pool: noting(services.database.pool) },
+    database: { ...services.database, pool: notingPool(services.database.pool, (text) => statements.push(text)) },
   }));
   await fixture.addWorkers(...WORKERS);
   await addWorkerVersions(fixture);

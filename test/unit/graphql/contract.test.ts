@@ -82,7 +82,8 @@ const ARGUMENTS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   'Subscription.executionEvents': { executionId: 'ID!', after: 'String' },
   'Subscription.callExecutionEvents': { callId: 'ID!', after: 'String' },
   'Subscription.callReceived': { webhookId: 'ID' },
-  'Subscription.statisticsUpdated': { webhookId: 'ID' },
+  'Subscription.webhookExecutionEvents': { webhookId: 'ID!', after: 'String', includeText: 'Boolean! = false' },
+  'Subscription.statisticsUpdated': { webhookId: 'ID', interval: 'StatisticsInterval! = HOUR' },
   'Query.workers': { first: 'Int', after: 'String', kind: 'WorkerKind', text: 'String' },
 };
 
