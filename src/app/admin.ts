@@ -8,6 +8,7 @@ import type { AdminOptions } from '../http/http.js';
 import { responseOfCall } from '../http/response-of-call.js';
 import { answerOutcome } from '../http/outcome-response.js';
 import type { LinkSigner } from '../http/signed-link.js';
+import type { RunWorkerDeps } from '../webhooks/by-hand/run-worker.js';
 import type { ReplayDeps } from '../webhooks/replay/replay-call.js';
 import type { AcceptCall } from '../webhooks/accept-call.js';
 import type { IncomingCall } from '../webhooks/accept-outcome.js';
@@ -17,6 +18,7 @@ import type { Parts } from './parts.js';
 export interface BuildAdminOptions {
   readonly accept: AcceptCall;
   readonly replay: ReplayDeps;
+  readonly byHand: RunWorkerDeps;
   readonly links: LinkSigner;
   readonly publicUrl: () => string;
 }
@@ -44,6 +46,7 @@ export function buildAdmin(stack: AsyncDisposableStack, parts: Parts, options: B
       responseOfCall,
       signatures: new SignatureDesk({ sql: pool, keyring, clock, publicUrl: options.publicUrl }),
       replay: options.replay,
+      byHand: options.byHand,
       rateLimitDefaults: config.rateLimits,
       mcpServers: parts.mcp.names,
       bodyBytesCeiling: config.bodyBytesCeiling,

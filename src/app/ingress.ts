@@ -12,6 +12,8 @@ import { GroupCommit } from '../lib/group-commit.js';
 import { CallLimiter } from '../rate-limits/limiter.js';
 import { SecretUsage } from '../secrets/secret-usage.js';
 import { AcceptCall } from '../webhooks/accept-call.js';
+import type { AcceptCallOptions } from '../webhooks/accept-options.js';
+import type { RunWorkerDeps } from '../webhooks/by-hand/run-worker.js';
 import { explainRejection } from '../webhooks/diagnose/explain-rejection.js';
 import { bodyBytesMaxOf } from '../webhooks/rules/body-limit.js';
 import type { ReplayDeps } from '../webhooks/replay/replay-call.js';
@@ -35,6 +37,8 @@ export interface Ingress {
   readonly accept: AcceptCall;
   /** What replays of calls are made with. */
   readonly replay: ReplayDeps;
+  /** What workers are run by hand with. */
+  readonly byHand: RunWorkerDeps;
   readonly webhooks: WebhookCache;
 }
 
@@ -78,6 +82,8 @@ export function buildIngress(stack: AsyncDisposableStack, parts: Parts, publicUr
   const repeats = new RepeatFinder(pool, config.retentionDays);
   const { retentionDays } = config;
   const replay: ReplayDeps = { pool: database.pool, webhooks, validateInput, clock, retentionDays };
+  const findRepeat: AcceptCallOptions['findRepeat'] = (key) => repeats.find(key);
+  const byHand: RunWorkerDeps = { pool: database.pool, validateInput, limiter, findRepeat, clock, retentionDays };
   const accept = new AcceptCall({
     webhooks,
     limiter,
@@ -85,7 +91,7 @@ export function buildIngress(stack: AsyncDisposableStack, parts: Parts, publicUr
     explain: (...of) => explainRejection({ sql: database.pool, keyring }, ...of),
     secretUsage,
     store: (call) => groupCommit.add(call),
-    findRepeat: (key) => repeats.find(key),
+    findRepeat,
     bodyBytesMaxOf: (webhook) => bodyBytesMaxOf(config, webhook),
     noteTime: (webhookId, durationMs) => parts.durations.note('TIME_TO_ACCEPT', webhookId, durationMs),
     flow: parts.flow,
@@ -104,5 +110,5 @@ export function buildIngress(stack: AsyncDisposableStack, parts: Parts, publicUr
     clock,
     log,
   });
-  return { accept, replay, webhooks };
+  return { accept, replay, byHand, webhooks };
 }

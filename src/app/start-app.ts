@@ -103,7 +103,13 @@ async function build(stack: AsyncDisposableStack, { config, log, onFatal }: Star
     : [];
   const links = new LinkSigner(keyring.deriveKey('signed-links'), clock);
   const admin = config.roles.has('admin')
-    ? buildAdmin(stack, parts, { accept: ingress.accept, replay: ingress.replay, links, publicUrl: () => publicUrl })
+    ? buildAdmin(stack, parts, {
+        accept: ingress.accept,
+        replay: ingress.replay,
+        byHand: ingress.byHand,
+        links,
+        publicUrl: () => publicUrl,
+      })
     : undefined;
   let draining = false;
   const http = buildHttp(parts, { ingress, admin, links, tls, metrics: new Registry(), draining: () => draining });

@@ -7,6 +7,7 @@ import type { EventHub } from '../events/event-hub.js';
 import type { Logger } from '../lib/logger.js';
 import type { OutboundClient } from '../outbound/outbound-client.js';
 import type { Keyring } from '../secrets/seal.js';
+import type { RunWorkerDeps } from '../webhooks/by-hand/run-worker.js';
 import type { ReplayDeps } from '../webhooks/replay/replay-call.js';
 import type { IncomingCall } from '../webhooks/accept-outcome.js';
 import type { SignatureDesk } from '../webhooks/diagnose/diagnose-signature.js';
@@ -38,6 +39,8 @@ export interface GraphqlServices {
   readonly responseOfCall: (call: CallSummary, executions: readonly ExecutionView[]) => string | undefined;
   /** Says why requests are not authentic. */
   readonly signatures: SignatureDesk;
+  /** What workers are run by hand with. */
+  readonly byHand: RunWorkerDeps;
   /** What replays of calls are made with. */
   readonly replay: ReplayDeps;
   readonly rateLimitDefaults: {

@@ -1,3 +1,4 @@
+import { BY_HAND_WEBHOOK_ID } from '../calls/by-hand.js';
 import type { CallSummary } from '../calls/call-summary.js';
 import type { ExecutionView } from '../executions/execution-view.js';
 import type { AcceptedCall, AcceptOutcome } from '../webhooks/accept-outcome.js';
@@ -10,7 +11,7 @@ import { answerOutcome } from './outcome-response.js';
  * (the request's id, the place in a queue) is not in it.
  *
  * @param executions all of the call's, also those that were retried since.
- * @returns `undefined` while a sync caller waits, and of a call that was not accepted.
+ * @returns `undefined` while a sync caller waits, of a call that was not accepted, and of a run by hand: it had no caller.
  */
 export function responseOfCall(call: CallSummary, executions: readonly ExecutionView[]): string | undefined {
   const outcome = outcomeOf(call, executions);
@@ -28,7 +29,7 @@ function outcomeOf(
   { id, webhookId, executionMode, httpStatus, finishedAt, outcome }: CallSummary,
   all: readonly ExecutionView[],
 ): AcceptOutcome | undefined {
-  if (!ACCEPTED.has(outcome)) return undefined;
+  if (!ACCEPTED.has(outcome) || webhookId === BY_HAND_WEBHOOK_ID) return undefined;
   const executions = all.filter(({ retryOf }) => retryOf === null);
   const started = executions.map(({ id: executionId, workerId }) => ({ executionId, workerId }));
   const call: AcceptedCall = { callId: id, webhookId, executionMode, executions: started };

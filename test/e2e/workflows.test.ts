@@ -150,7 +150,7 @@ describe('runWorker', () => {
     call { id outcome webhook { id } requestBody responseBody } execution { id status worker { id } }
     userErrors { field code } } }`;
   interface Run {
-    readonly call: { readonly id: string; readonly responseBody: string } | null;
+    readonly call: { readonly id: string; readonly responseBody: string | null } | null;
     readonly execution: { readonly id: string } | null;
     readonly userErrors: readonly object[];
   }
@@ -161,7 +161,7 @@ describe('runWorker', () => {
     const { call, execution: begun, userErrors } = await run({ workerId: 'worker-echo', input: { n: 1 } });
     expect(userErrors).toEqual([]);
     expect(call).toMatchObject({ outcome: 'ACCEPTED', webhook: null, requestBody: '{"n":1}' });
-    expect(JSON.parse(call!.responseBody)).toMatchObject({ success: true, callId: call!.id, status: 'accepted' });
+    expect(call!.responseBody).toBeNull(); // nobody was answered
     const ended = await pollUntil('the end', async () => {
       const now = await execution(begun!.id);
       return now.status === 'SUCCEEDED' ? now : undefined;
@@ -184,6 +184,44 @@ describe('runWorker', () => {
       call: null,
       userErrors: [{ field: ['input'], code: 'INPUT_REFUSED' }],
     });
+  });
+
+  it('knows a key again when its worker takes other inputs by now, or is deleted', async () => {
+    const { createHttpWorker } = await gateway.graphql<{ createHttpWorker: { worker: { id: string } } }>(
+      `mutation { createHttpWorker(input: { name: "H", url: "https://a.example/x" }) { worker { id } } }`,
+    );
+    const { id } = createHttpWorker.worker;
+    const wanted = { workerId: id, input: { n: 1 }, idempotencyKey: 'changed' };
+    const first = await run(wanted);
+    expect(first.userErrors).toEqual([]);
+    await gateway.graphql(
+      `mutation ($id: ID!, $schema: JSON!) { updateHttpWorker(input: { id: $id, inputSchema: $schema }) { worker { id } } }`,
+      { id, schema: { type: 'string' } },
+    );
+    expect((await run({ ...wanted, idempotencyKey: 'new' })).userErrors).toEqual([
+      { field: ['input'], code: 'INPUT_REFUSED' },
+    ]);
+    expect((await run(wanted)).execution!.id).toBe(first.execution!.id);
+    await gateway.graphql('mutation ($id: ID!) { deleteWorker(input: { id: $id }) { userErrors { code } } }', { id });
+    expect((await run(wanted)).execution!.id).toBe(first.execution!.id);
+  });
+
+  it('counts against the limit of whoever runs', async () => {
+    const { viewer } = await gateway.graphql<{ viewer: { id: string } }>('{ viewer { id } }');
+    const limit = (perMinute: number | null): Promise<unknown> =>
+      gateway.graphql(
+        `mutation ($id: ID!, $perMinute: Int) {
+           setRateLimit(input: { scope: USER, subjectId: $id, perMinute: $perMinute }) { userErrors { message } } }`,
+        { id: viewer.id, perMinute },
+      );
+    await limit(1);
+    await expect(
+      pollUntil('the limit', async () => {
+        await run({ workerId: 'worker-echo', input: 1 });
+        return undefined;
+      }),
+    ).rejects.toThrow(/RATE_LIMITED.*retryAfterMs/);
+    await limit(null);
   });
 
   it('makes no webhook that somebody could see or call', async () => {

@@ -115,6 +115,14 @@ export async function openGraphqlFixture(
     },
     responseOfCall,
     signatures: new SignatureDesk({ sql, keyring, clock, publicUrl: () => 'https://hooks.example' }),
+    byHand: {
+      pool: sql,
+      validateInput: (...of) => registry.validateInput(...of),
+      limiter,
+      findRepeat: (key) => repeats.find(key),
+      clock,
+      retentionDays: 0,
+    },
     replay: {
       pool: sql,
       webhooks,

@@ -90,6 +90,14 @@ export async function openGraphqlProcess(options: GraphqlProcessOptions): Promis
       sendTestCall: () => Promise.reject(new Error('there is no ingress here')),
       responseOfCall: () => undefined,
       signatures: new SignatureDesk({ sql: database.pool, keyring, clock: systemClock, publicUrl: () => publicUrl }),
+      byHand: {
+        pool: database.pool,
+        validateInput: () => Promise.resolve([]),
+        limiter: { take: () => ({ allowed: true }) },
+        findRepeat: () => Promise.resolve(undefined),
+        clock: systemClock,
+        retentionDays: 0,
+      },
       replay: {
         pool: database.pool,
         webhooks: { newest: () => Promise.resolve(undefined) },

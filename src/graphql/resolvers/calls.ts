@@ -95,7 +95,7 @@ export class CallFields {
   @FieldResolver(() => String, {
     nullable: true,
     description:
-      'The JSON that its caller was answered, made again from what is stored: with the results when it waited for them. Null while it waits, and of a call that was not accepted.',
+      'The JSON that its caller was answered, made again from what is stored: with the results when it waited for them. Null while it waits, of a call that was not accepted, and of a run by hand, which had no caller.',
   })
   async responseBody(
     @Root() { view }: CallObject,

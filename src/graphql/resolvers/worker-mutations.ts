@@ -72,7 +72,7 @@ export class WorkerMutations {
     @Arg('input', () => RunWorkerInput, { description: 'Which one, with what.' })
     { workerId, input, idempotencyKey }: RunWorkerInput,
   ): Promise<RunWorkerPayload> {
-    const outcome = await runWorker(services.replay, principal, {
+    const outcome = await runWorker(services.byHand, principal, {
       workerId: readWorkerId(workerId),
       input,
       idempotencyKey,
