@@ -8,6 +8,11 @@ export interface JobPoolOptions {
   readonly tasks: TaskList;
   /** Jobs at once. */
   readonly concurrency: number;
+  /**
+   * Writes the name under which the pool locks jobs to where rescuers look for it; must not reject. Nothing is claimed
+   * before it resolves: a job locked under a name that nobody knows waits for the search for orphans.
+   */
+  readonly writeName: (id: string) => Promise<void>;
   /** Called when a claim may have gone through without an answer: jobs may be locked that nobody runs. */
   readonly onClaimLost: () => void;
   readonly log: Logger;
@@ -17,6 +22,8 @@ export interface JobPoolOptions {
 export interface JobPool {
   /** The name under which it locks jobs. */
   readonly id: string;
+  /** Resolves when the name is written and the first claim may go out; it never rejects. */
+  readonly named: Promise<void>;
   /** Resolves when it takes no more jobs and none is running; it never rejects. */
   readonly ended: Promise<void>;
   /** Takes no more jobs, gives back those that it only holds, and lets the running ones end. */
@@ -42,7 +49,8 @@ const BATCH_DELAY_MS = 0;
 /** Starts a pool of graphile-worker, without signal handlers, cron, migrations and log lines of its own. */
 export function startJobPool(options: JobPoolOptions): JobPool {
   const { tasks, concurrency, log } = options;
-  const { pool, abandon } = steadyPool(options.pool, log, options.onClaimLost);
+  const naming = Promise.withResolvers<void>();
+  const { pool, abandon } = steadyPool(options.pool, log, naming.promise, options.onClaimLost);
   const workerPool = runTaskList(
     {
       noHandleSignals: true,
@@ -60,8 +68,10 @@ export function startJobPool(options: JobPoolOptions): JobPool {
     tasks,
     pool,
   );
+  naming.resolve(options.writeName(workerPool.id));
   return {
     id: workerPool.id,
+    named: naming.promise,
     ended: workerPool.promise.catch((error: unknown) => log.warn({ err: error }, 'the queue ended with an error')),
     stop: () => void Promise.resolve(workerPool.gracefulShutdown()).catch(() => undefined), // `ended` tells of it
     abandon,

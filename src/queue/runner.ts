@@ -127,11 +127,13 @@ class Supervisor implements QueueRunner {
       };
     }
     const onClaimLost = (): void => void (this.#claimLostMs = clock.monotonicMs());
-    const jobPool = startJobPool({ pool, tasks, concurrency, onClaimLost, log });
+    const writeName = (id: string): Promise<void> =>
+      this.#registration.addQueueWorker(id).catch((error: unknown) => {
+        log.warn({ err: error }, 'the runner could not write the name of its queue yet'); // the heartbeat will
+      });
+    const jobPool = startJobPool({ pool, tasks, concurrency, writeName, onClaimLost, log });
     this.#jobPool = jobPool;
-    await this.#registration.addQueueWorker(jobPool.id).catch((error: unknown) => {
-      log.warn({ err: error }, 'the runner could not write the name of its queue yet'); // the heartbeat will
-    });
+    await jobPool.named;
     return jobPool;
   }
 

@@ -30,12 +30,14 @@ const STATEMENT_FAULT = /^(22|23|42)/;
  * freed by `unlockForgotten`; to complete, fail or give back a job twice changes nothing. They are told by being
  * objects. Whatever comes as text (LISTEN) goes to a real connection: the queue connects again by itself there.
  *
+ * @param named resolves when the queue's statements may begin; never rejects.
  * @param onClaimLost called when a statement is done again: its first try may have gone through unheard.
  */
-export function steadyPool(real: pg.Pool, log: Logger, onClaimLost: () => void): SteadyPool {
+export function steadyPool(real: pg.Pool, log: Logger, named: Promise<void>, onClaimLost: () => void): SteadyPool {
   let abandoned = false;
 
   const query = async (config: pg.QueryConfig): Promise<pg.QueryResult> => {
+    await named;
     for (let attempt = 1; ; attempt += 1) {
       try {
         return await real.query(config);
