@@ -73,7 +73,8 @@ export function createExecuteHandler(options: ExecuteOptions): JobHandler {
       return leases.finish({ lease, ending: unstorable }, context.signal);
     });
     if (result === 'refused') throw new TryLater('The lease was taken over.');
-    if (ending.status === 'PAUSED') await options.wakeIfDecided?.(executionId, clock.monotonicMs() - startedMs);
+    if (ending.status === 'PAUSED' || ending.status === 'POSTPONED')
+      await options.wakeIfDecided?.(executionId, clock.monotonicMs() - startedMs);
     if ('delayMs' in ending) await cancellations.cancelIfRequested(executionId);
     else options.noteTime?.(lease.webhookId, clock.monotonicMs() - startedMs);
   };

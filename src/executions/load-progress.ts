@@ -12,6 +12,8 @@ export interface EarlierProgress {
   readonly texts: Texts;
   /** The steps that keep a state, the finished ones among them. */
   readonly noted: Map<string, NotedStep>;
+  /** The others that are begun and not over. */
+  readonly running: Set<string>;
 }
 
 interface StepRow {
@@ -41,6 +43,7 @@ export async function loadProgress(sql: Sql, executionId: string): Promise<Earli
   const finished = new Map<string, FinishedStep>();
   const versions = new Map<string, number>();
   const noted = new Map<string, NotedStep>();
+  const running = new Set<string>();
   for (const { path, attempt, status, version, output, usage, state, input, error } of steps.rows) {
     if (state !== null) {
       noted.set(path, {
@@ -50,14 +53,15 @@ export async function loadProgress(sql: Sql, executionId: string): Promise<Earli
         error: error ?? undefined,
       });
     }
+    if (state === null && status === 'RUNNING') running.add(path);
     if (version !== null) versions.set(path, version);
     if (status !== 'SUCCEEDED' || output === null) continue;
     finished.set(path, { output: asJsonText(output), attempt, ...(usage !== null && { usage }) });
   }
-  return { finished, versions, texts: foldText(text.rows.map(({ data }) => data)), noted };
+  return { finished, versions, texts: foldText(text.rows.map(({ data }) => data)), noted, running };
 }
 
 /** Of an execution that begins. */
 export function noProgress(): EarlierProgress {
-  return { finished: new Map(), versions: new Map(), texts: new Map(), noted: new Map() };
+  return { finished: new Map(), versions: new Map(), texts: new Map(), noted: new Map(), running: new Set() };
 }

@@ -32,14 +32,17 @@ export class SharedProgress {
   starts = 0;
   /** The steps that keep a state, by their whole paths. */
   readonly noted: Map<string, NotedStep>;
+  /** The others that are begun and not over, by their whole paths. */
+  readonly running: Set<string>;
 
-  constructor(progress: RunProgress, attempt: number, { finished, versions, texts, noted }: EarlierProgress) {
+  constructor(progress: RunProgress, attempt: number, { finished, versions, texts, noted, running }: EarlierProgress) {
     this.progress = progress;
     this.attempt = attempt;
     this.finished = finished;
     this.versions = versions;
     this.texts = texts;
     this.noted = noted;
+    this.running = running;
     this.textLength = texts.values().reduce((length, pieces) => length + lengthOf(pieces), 0);
   }
 }
@@ -98,6 +101,7 @@ export class RunScope implements StepLog {
     this.#countStart();
     this.#takeBack(whole);
     this.#open.add(whole);
+    this.#shared.running.add(whole);
     await this.#record({ kind: 'step', path: whole, status: 'RUNNING', ...(worker && { worker }) });
   }
 
@@ -122,6 +126,27 @@ export class RunScope implements StepLog {
     this.#shared.noted.set(whole, { status, state, input: kept, error: shown });
   }
 
+  async abandon(path: string): Promise<void> {
+    const below = `${this.wholePath(path)}/`;
+    const { noted, running } = this.#shared;
+    const error = executionErrorOf(new AppError('CANCELED', 'It was ended with the step around it.'));
+    const ends: Promise<void>[] = [];
+    const end = (whole: string): void =>
+      void ends.push(this.#record({ kind: 'step', path: whole, status: 'FAILED', error: toJsonText(error) }));
+    for (const [whole, { status, ...step }] of noted) {
+      if (!whole.startsWith(below) || (status !== 'RUNNING' && status !== 'WAITING')) continue;
+      if (this.#shared.finished.has(whole)) continue;
+      noted.set(whole, { ...step, status: 'FAILED', error });
+      end(whole);
+    }
+    for (const whole of running) {
+      if (!whole.startsWith(below)) continue;
+      running.delete(whole);
+      end(whole);
+    }
+    await Promise.all(ends);
+  }
+
   async finish(
     path: string,
     { output, usage, state }: { output: JsonText; usage?: StepUsage; state?: StepState },
@@ -130,6 +155,7 @@ export class RunScope implements StepLog {
     checkResultText(output, RESULT_BYTES_MAX);
     await this.#record({ kind: 'step', path: whole, status: 'SUCCEEDED', output, usage, state });
     this.#open.delete(whole);
+    this.#shared.running.delete(whole);
     this.#shared.finished.set(whole, { output, attempt: this.#shared.attempt, ...(usage && { usage }) });
   }
 
@@ -137,6 +163,7 @@ export class RunScope implements StepLog {
     const whole = this.wholePath(path);
     await this.#record({ kind: 'step', path: whole, status: 'FAILED', error: toJsonText(executionErrorOf(error)) });
     this.#open.delete(whole);
+    this.#shared.running.delete(whole);
   }
 
   /** Bound: a worker may be handed it alone. */

@@ -72,6 +72,7 @@ async function runWithin(context: RunContext, worker: LoadedWorker, place: Place
   });
   const scope = new RunScope(context.shared, place.path);
   const called = { promptTokens: 0, completionTokens: 0 };
+  let waits: Postponed | undefined;
   try {
     const running = context.workers.run(worker, {
       executionId: formatId('execution', lease.executionId),
@@ -86,13 +87,18 @@ async function runWithin(context: RunContext, worker: LoadedWorker, place: Place
       steps: scope,
       emitText: scope.emitText,
       callWorker: async (call) => {
-        const { output, usage } = await callWorker(context, scope, { ...place, signal: call.signal ?? signal }, call);
+        const within = { ...place, signal: call.signal ?? signal };
+        const { output, usage } = await callWorker(context, scope, within, call).catch((error: unknown) => {
+          if (error instanceof Postponed) waits = error;
+          throw error;
+        });
         called.promptTokens += usage?.promptTokens ?? 0;
         called.completionTokens += usage?.completionTokens ?? 0;
         return JSON.parse(output) as unknown;
       },
     });
     const output = await Promise.race([running, aborted]);
+    if (waits !== undefined) throw waits; // a worker that catches what a call throws waits for it all the same
     scope.endText();
     return withTokens(output, called);
   } finally {

@@ -49,6 +49,7 @@ export interface ProgressWrite {
  * - `fenced` is the fence: only the holder of the lease writes. Its number of entries is what the numbers of events
  *   grow by, so that they stay without a gap.
  * - A step can be in a batch twice, when its worker doesn't wait: the last one counts.
+ * - A state is added to: what a person decided meanwhile stays in it.
  * - A step with a state goes on, so it keeps the moment at which it began; any other begins anew.
  *
  * The commit waits for the disk. Numbers of events that a crash of PostgreSQL takes back would be given to others, and
@@ -89,7 +90,7 @@ const WRITE = `
     from written where kind = 'step' order by id, path, ord desc
     on conflict (execution_id, path) do update set
       attempt = excluded.attempt, status = excluded.status, output = excluded.output, usage = excluded.usage,
-      error = excluded.error, state = coalesce(excluded.state, s.state), input = coalesce(excluded.input, s.input),
+      error = excluded.error, state = coalesce(s.state || excluded.state, excluded.state, s.state), input = coalesce(excluded.input, s.input),
       worker_id = coalesce(s.worker_id, excluded.worker_id),
       worker_version = coalesce(s.worker_version, excluded.worker_version),
       started_at = case when excluded.status = 'RUNNING' and excluded.state is null then excluded.started_at

@@ -88,6 +88,8 @@ export interface StepLog {
   noted(path: string): NotedStep | undefined;
   /** Notes where a step stands that goes on from a state of its own. Resolves and rejects as `start` does. */
   note(path: string, note: StepNote): Promise<void>;
+  /** Ends the steps below a path that are begun and not over: nothing goes on with them. */
+  abandon(path: string): Promise<void>;
   /** @param error whatever was thrown. What isn't an AppError is shown as WORKER_FAILED with its message. */
   fail(path: string, error: unknown): Promise<void>;
 }

@@ -15,6 +15,7 @@ export function workerRun(inputParams: unknown, given: Partial<WorkerRun> = {}):
     fail: unused('fail'),
     noted: unused('noted'),
     note: unused('note'),
+    abandon: unused('abandon'),
   };
   return {
     executionId: 'exec-1',

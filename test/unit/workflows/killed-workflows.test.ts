@@ -44,6 +44,9 @@ class StepTable {
         ),
       ),
       versions: new Map(),
+      running: new Set(
+        all.flatMap(({ path, status, state }) => (state === undefined && status === 'RUNNING' ? [path] : [])),
+      ),
       texts: new Map(),
       noted: new Map(
         all.flatMap(({ path, status, state, input, error }) =>

@@ -61,8 +61,8 @@ export class WorkflowRun {
     const { steps: log } = this.#run;
     const settled = this.#settled(step, path);
     if (settled !== undefined) {
-      if (step.kind === 'worker') await this.#tried.recall(step, path); // the tokens of its worker count here, too
-      return this.#held(settled);
+      await this.#recall(step, path);
+      return this.#held(step, settled);
     }
     const state: StepState = { kind: step.kind };
     try {
@@ -72,13 +72,16 @@ export class WorkflowRun {
       }
       const output = await this.#act(step, path, scope, signal);
       const { state: noted = state } = log.noted(path) ?? {};
+      const outcome = this.#held(step, { output });
       await log.finish(path, { output, state: noted });
-      return this.#held({ output });
+      return outcome;
     } catch (thrown) {
       if (thrown instanceof Postponed || thrown instanceof LeaseLost) throw thrown;
       signal.throwIfAborted();
       const error = stepError(path, thrown);
-      await log.note(path, { status: 'FAILED', state: log.noted(path)?.state ?? state, error });
+      const { state: noted = state } = log.noted(path) ?? {};
+      const failed = log.note(path, { status: 'FAILED', state: noted, error });
+      await Promise.all([failed, listsIn(step).length > 0 && log.abandon(path)]);
       return this.#failed(step, { code: error.code, message: error.message, retryable: error.retryable });
     }
   }
@@ -100,8 +103,19 @@ export class WorkflowRun {
     throw new FailedStep(error);
   }
 
-  #held(outcome: StepOutcome): StepOutcome {
-    this.#outputBytes += outcome.output.length;
+  /** The tokens that workers report themselves count in every attempt, those of steps that are over, too. */
+  async #recall(step: WorkflowStep, path: string): Promise<void> {
+    if (step.kind === 'worker') await this.#tried.recall(step, path);
+    const items = step.kind === 'foreach' ? (JSON.parse(this.#run.steps.noted(path)?.input ?? '[]') as unknown[]) : [];
+    const lists = step.kind === 'foreach' ? items.map(() => step.do) : listsIn(step);
+    for (const [index, list] of lists.entries()) {
+      for (const one of list) await this.#recall(one, `${path}/${index}/${one.id}`);
+    }
+  }
+
+  /** What steps inside of others gave is in what those give: it is counted once. */
+  #held(step: WorkflowStep, outcome: StepOutcome): StepOutcome {
+    if (listsIn(step).length === 0) this.#outputBytes += Buffer.byteLength(outcome.output);
     if (this.#outputBytes <= OUTPUT_BYTES_MAX) return outcome;
     const message = `The steps of an execution give at most ${OUTPUT_BYTES_MAX} bytes in all.`;
     throw new AppError('WORKFLOW_TOO_LARGE', message);
@@ -184,10 +198,10 @@ export class WorkflowRun {
   }
 }
 
-/** A step has failed for good, and its workflow with it: its own retries are over, so the execution's are not begun. */
-class FailedStep extends AppError {
-  constructor({ code, message }: StepError) {
-    super(code as AppError['code'], message);
+/** A step has failed for good, and its workflow with it. Whether it might pass counts only for who calls the workflow. */
+export class FailedStep extends AppError {
+  constructor({ code, message, retryable }: StepError) {
+    super(code as AppError['code'], message, { retryable });
   }
 }
 
@@ -195,7 +209,8 @@ class FailedStep extends AppError {
 function stepError(path: string, thrown: unknown): AppError {
   if (thrown instanceof FailedStep) return thrown;
   const code = thrown instanceof AppError ? thrown.code : 'WORKER_FAILED';
-  return new AppError(code, `In step "${path}": ${messageOf(thrown)}`, { cause: thrown });
+  const retryable = !(thrown instanceof AppError) || thrown.retryable;
+  return new AppError(code, `In step "${path}": ${messageOf(thrown)}`, { cause: thrown, retryable });
 }
 
 function asArray(results: readonly JsonText[]): JsonText {

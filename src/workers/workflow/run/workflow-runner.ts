@@ -1,10 +1,11 @@
+import { AppError } from '../../../errors.js';
 import { toResultText } from '../../result-text.js';
 import type { LoadedWorker, WorkerKindRunner, WorkerOutput, WorkerRun } from '../../worker-run.js';
 import type { Workflow } from '../workflow.js';
 import { compileStored } from '../workflow-definition.js';
 import { StepScope } from './step-scope.js';
 import type { WorkflowRunOptions } from './tried-steps.js';
-import { WorkflowRun } from './workflow-run.js';
+import { FailedStep, WorkflowRun } from './workflow-run.js';
 
 /** Runs workflows: it goes on where the steps of earlier attempts end. */
 export class WorkflowRunner implements WorkerKindRunner {
@@ -24,7 +25,12 @@ export class WorkflowRunner implements WorkerKindRunner {
     const { steps, output } = this.#compiled(worker);
     const workflow = new WorkflowRun(run, this.#options);
     const start = new StepScope({ input: run.inputParams, steps: {} });
-    const { scope, last } = await workflow.list(steps, '', start, run.signal);
+    const { scope, last } = await workflow.list(steps, '', start, run.signal).catch((error: unknown) => {
+      // The steps' own retries are over, so the execution's are not begun. Who calls it as a step may try again.
+      if (error instanceof FailedStep && run.path === '')
+        throw new AppError(error.code, error.message, { cause: error });
+      throw error;
+    });
     return { result: output === undefined ? last : toResultText(output.evaluate(scope.values)) };
   }
 
