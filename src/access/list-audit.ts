@@ -1,5 +1,5 @@
 import type { Sql } from '../db/database.js';
-import { Conditions } from '../db/keyset.js';
+import { Conditions, type KeysetPage, keysetPage, type KeysetRequest } from '../db/keyset.js';
 import { requirePermission } from './permissions.js';
 import type { Principal } from './principal.js';
 
@@ -29,17 +29,8 @@ export interface AuditFilter {
   readonly to?: Date | undefined;
 }
 
-export interface AuditPageRequest {
-  readonly limit: number;
-  readonly fromEnd: boolean;
-  /** Only what comes behind this one in the list: older events. */
-  readonly afterSeq?: number | undefined;
-  /** Only what comes before it in the list: newer events. */
-  readonly beforeSeq?: number | undefined;
-}
-
 /**
- * Lists the audit log, the newest first: one event more than the limit when there is more, in the order of reading.
+ * Lists the audit log, the newest first. A place is an event's number.
  *
  * @throws AppError UNAUTHENTICATED, FORBIDDEN.
  */
@@ -47,12 +38,12 @@ export async function listAuditEvents(
   sql: Sql,
   principal: Principal | undefined,
   filter: AuditFilter,
-  page: AuditPageRequest,
-): Promise<readonly AuditEventView[]> {
+  page: KeysetRequest<number>,
+): Promise<KeysetPage<AuditEventView>> {
   requirePermission(principal, 'audit:read');
   const where = conditionsOf(filter);
-  where.add(page.afterSeq, (seq) => `seq < ${seq}`);
-  where.add(page.beforeSeq, (seq) => `seq > ${seq}`);
+  where.add(page.after, (seq) => `seq < ${seq}`);
+  where.add(page.before, (seq) => `seq > ${seq}`);
   const limit = where.place(page.limit + 1);
   const { rows } = await sql.query<AuditEventView>(
     `select seq::float8 as seq, at, user_id as "userId", credential, action, subject_id as "subjectId", details,
@@ -60,7 +51,7 @@ export async function listAuditEvents(
      from audit_events where ${where.text} order by seq ${page.fromEnd ? 'asc' : 'desc'} limit ${limit}`,
     where.values,
   );
-  return rows;
+  return keysetPage(page, rows);
 }
 
 /** Counts what {@link listAuditEvents} would list in all. */

@@ -1,13 +1,13 @@
-/** Which page of a list that is ordered by id, the newest first. */
-export interface KeysetRequest {
+/** Which page of a list, the newest first. A place in it is an id, unless the list says otherwise. */
+export interface KeysetRequest<Place = string> {
   /** The most items. */
   readonly limit: number;
   /** From the back: the last ones before `before`. */
   readonly fromEnd: boolean;
-  /** Only what comes behind this id in the list: older things. */
-  readonly after?: string | undefined;
-  /** Only what comes before this id in the list: newer things. */
-  readonly before?: string | undefined;
+  /** Only what comes behind this place in the list: older things. */
+  readonly after?: Place | undefined;
+  /** Only what comes before this place in the list: newer things. */
+  readonly before?: Place | undefined;
 }
 
 /** A page in the order of the list. */
@@ -22,7 +22,10 @@ export interface KeysetPage<T> {
  *
  * @param rows at most one more than the limit, in the order in which they were read: from the back if that was asked.
  */
-export function keysetPage<T>({ limit, fromEnd, after, before }: KeysetRequest, rows: readonly T[]): KeysetPage<T> {
+export function keysetPage<T>(
+  { limit, fromEnd, after, before }: KeysetRequest<unknown>,
+  rows: readonly T[],
+): KeysetPage<T> {
   const more = rows.length > limit;
   const items = rows.slice(0, limit);
   return {

@@ -1,7 +1,7 @@
 import { requirePermission } from '../access/permissions.js';
 import type { Principal } from '../access/principal.js';
 import type { Sql } from '../db/database.js';
-import { Conditions, type KeysetPage, keysetPage } from '../db/keyset.js';
+import { Conditions, type KeysetPage, keysetPage, type KeysetRequest } from '../db/keyset.js';
 
 /** A step that waits for a person. */
 export interface ApprovalView {
@@ -16,13 +16,6 @@ export interface ApprovalView {
 export interface ApprovalKey {
   readonly executionId: string;
   readonly path: string;
-}
-
-export interface ApprovalPage {
-  readonly limit: number;
-  readonly fromEnd: boolean;
-  readonly after?: ApprovalKey | undefined;
-  readonly before?: ApprovalKey | undefined;
 }
 
 /** These three are the condition of the index. Of an execution that has ended nothing waits any more. */
@@ -42,7 +35,7 @@ const COLUMNS = `
 export async function listApprovals(
   sql: Sql,
   principal: Principal | undefined,
-  { limit, fromEnd, after, before }: ApprovalPage,
+  { limit, fromEnd, after, before }: KeysetRequest<ApprovalKey>,
 ): Promise<KeysetPage<ApprovalView>> {
   requirePermission(principal, 'executions:read');
   const where = new Conditions();
@@ -58,8 +51,7 @@ export async function listApprovals(
      order by s.execution_id ${order}, s.path ${order} limit ${where.place(limit + 1)}`,
     where.values,
   );
-  const request = { limit, fromEnd, after: after?.executionId, before: before?.executionId };
-  return keysetPage(request, rows);
+  return keysetPage({ limit, fromEnd, after, before }, rows);
 }
 
 /** Counts what {@link listApprovals} would list in all. @throws AppError UNAUTHENTICATED, FORBIDDEN. */

@@ -42,8 +42,16 @@ export async function listedPage<View>(
   args: ListedArgs,
   read: (request: KeysetRequest) => Promise<KeysetPage<View>>,
 ): Promise<KeysetPage<View>> {
-  const request = keysetRequest(kind, args);
-  if (args.order === 'NEWEST_FIRST') return await read(request);
+  return await inOrder(args.order, keysetRequest(kind, args), read);
+}
+
+/** The same for a list whose places are no ids. */
+export async function inOrder<View, Place>(
+  order: ListOrderName,
+  request: KeysetRequest<Place>,
+  read: (request: KeysetRequest<Place>) => Promise<KeysetPage<View>>,
+): Promise<KeysetPage<View>> {
+  if (order === 'NEWEST_FIRST') return await read(request);
   const { limit, fromEnd, after, before } = request;
   const { items, hasNextPage, hasPreviousPage } = await read({
     limit,

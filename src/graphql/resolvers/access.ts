@@ -2,8 +2,9 @@ import { Arg, Args, Authorized, Ctx, Mutation, Query, Resolver } from 'type-grap
 import { createApiToken, listApiTokens, revokeApiToken } from '../../access/api-tokens.js';
 import type { Permission } from '../../access/permissions.js';
 import { AppError } from '../../errors.js';
-import { type Connection, ConnectionArgs } from '../connections.js';
+import type { Connection } from '../connections.js';
 import type { GraphqlContext } from '../context.js';
+import { ListedArgs } from '../keyset-connection.js';
 import { pageOfAll } from '../page-of-all.js';
 import { readId } from '../public-id.js';
 import {
@@ -29,13 +30,14 @@ export class AccessResolver {
 
   @Authorized<Permission>('tokens:manage')
   @Query(() => ApiTokenConnection, {
-    description: 'Your API tokens, the newest first; ended ones too.',
+    description: 'Your API tokens, the newest first unless `order` says otherwise; ended ones too.',
   })
   async apiTokens(
     @Ctx() { services, principal }: GraphqlContext,
-    @Args(() => ConnectionArgs) args: ConnectionArgs,
+    @Args(() => ListedArgs) args: ListedArgs,
   ): Promise<Connection<ApiTokenObject>> {
-    const tokens = (await listApiTokens(services, principal)).map((view) => new ApiTokenObject(view));
+    const newestFirst = (await listApiTokens(services, principal)).map((view) => new ApiTokenObject(view));
+    const tokens = args.order === 'NEWEST_FIRST' ? newestFirst : newestFirst.toReversed();
     return new ApiTokenConnection(pageOfAll(tokens, ({ id }) => id, args));
   }
 

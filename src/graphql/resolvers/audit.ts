@@ -3,6 +3,7 @@ import { type AuditFilter, countAuditEvents, listAuditEvents } from '../../acces
 import type { Permission } from '../../access/permissions.js';
 import { type Connection, pageRequest } from '../connections.js';
 import type { GraphqlContext } from '../context.js';
+import { inOrder } from '../keyset-connection.js';
 import { printCursor, readNumberCursor } from '../cursor.js';
 import { readId } from '../public-id.js';
 import { AuditEventConnection, AuditEventObject, AuditEventsArgs } from '../types/audit-event.js';
@@ -27,18 +28,14 @@ export class AuditResolver {
       to: args.to ?? undefined,
     };
     const { limit, fromEnd, after, before } = pageRequest(args);
-    const rows = await listAuditEvents(sql, principal, filter, {
-      limit,
-      fromEnd,
-      afterSeq: readNumberCursor(after),
-      beforeSeq: readNumberCursor(before),
-    });
-    const more = rows.length > limit;
-    const views = fromEnd ? rows.slice(0, limit).toReversed() : rows.slice(0, limit);
+    const request = { limit, fromEnd, after: readNumberCursor(after), before: readNumberCursor(before) };
+    const { items, hasNextPage, hasPreviousPage } = await inOrder(args.order, request, (placed) =>
+      listAuditEvents(sql, principal, filter, placed),
+    );
     return new AuditEventConnection({
-      edges: views.map((view) => ({ cursor: printCursor([String(view.seq)]), node: new AuditEventObject(view) })),
-      hasNextPage: fromEnd ? before !== undefined : more,
-      hasPreviousPage: fromEnd ? more : after !== undefined,
+      edges: items.map((view) => ({ cursor: printCursor([String(view.seq)]), node: new AuditEventObject(view) })),
+      hasNextPage,
+      hasPreviousPage,
       count: () => countAuditEvents(sql, principal, filter),
     });
   }

@@ -3,9 +3,9 @@ import { isAllowed, type Permission } from '../../access/permissions.js';
 import { maskedUrl } from '../../callbacks/masked-url.js';
 import type { CallStatistics } from '../../calls/statistics.js';
 import { webhookPath } from '../../webhooks/webhook-path.js';
-import { type Connection, ConnectionArgs } from '../connections.js';
+import type { Connection } from '../connections.js';
 import type { GraphqlContext } from '../context.js';
-import { keysetConnection, keysetRequest } from '../keyset-connection.js';
+import { keysetConnection, ListedArgs, listedPage } from '../keyset-connection.js';
 import { DateTime, WholeNumber } from '../scalars.js';
 import { CallConnection, CallObject } from '../types/call.js';
 import { CallStatisticsObject, StatisticsArgs, statisticsTime } from '../types/call-statistics.js';
@@ -65,13 +65,13 @@ export class WebhookFields {
   }
 
   @Authorized<Permission>('calls:read')
-  @FieldResolver(() => CallConnection, { description: 'Its calls, the newest first.' })
+  @FieldResolver(() => CallConnection, { description: 'Its calls, the newest first unless `order` says otherwise.' })
   async calls(
     @Root() { view }: WebhookObject,
     @Ctx() { loaders }: GraphqlContext,
-    @Args(() => ConnectionArgs) args: ConnectionArgs,
+    @Args(() => ListedArgs) args: ListedArgs,
   ): Promise<Connection<CallObject>> {
-    const page = await loaders.callsOfWebhooks.load(view.id, keysetRequest('call', args));
+    const page = await listedPage('call', args, (request) => loaders.callsOfWebhooks.load(view.id, request));
     return new CallConnection(
       keysetConnection(
         page,

@@ -6,7 +6,7 @@ import { parseId } from '../../lib/ids.js';
 import { type Connection, ConnectionArgs, pageRequest } from '../connections.js';
 import type { GraphqlContext } from '../context.js';
 import { printCursor, readCursor } from '../cursor.js';
-import { keysetConnection, keysetRequest } from '../keyset-connection.js';
+import { keysetConnection, ListedArgs, listedPage } from '../keyset-connection.js';
 import { readWorkerId } from '../public-id.js';
 import { ConnectionObject } from '../types/connection.js';
 import { WorkerKind } from '../types/enums.js';
@@ -66,13 +66,15 @@ export class WorkerFields {
   }
 
   @Authorized<Permission>('executions:read')
-  @FieldResolver(() => ExecutionConnection, { description: 'Its executions, the newest first.' })
+  @FieldResolver(() => ExecutionConnection, {
+    description: 'Its executions, the newest first unless `order` says otherwise.',
+  })
   async executions(
     @Root() { view }: WorkerObject,
     @Ctx() { loaders }: GraphqlContext,
-    @Args(() => ConnectionArgs) args: ConnectionArgs,
+    @Args(() => ListedArgs) args: ListedArgs,
   ): Promise<Connection<ExecutionObject>> {
-    const page = await loaders.executionsOfWorkers.load(view.id, keysetRequest('execution', args));
+    const page = await listedPage('execution', args, (request) => loaders.executionsOfWorkers.load(view.id, request));
     return new ExecutionConnection(
       keysetConnection(
         page,

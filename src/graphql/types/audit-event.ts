@@ -1,7 +1,8 @@
 import { ArgsType, Field, ID, ObjectType } from 'type-graphql';
 import type { AuditEventView } from '../../access/list-audit.js';
 import { formatId } from '../../lib/ids.js';
-import { ConnectionArgs, connectionType } from '../connections.js';
+import { connectionType } from '../connections.js';
+import { ListedArgs } from '../keyset-connection.js';
 import { DateTime, Json, WholeNumber } from '../scalars.js';
 
 @ObjectType('AuditEvent', {
@@ -60,7 +61,7 @@ function credentialText(stored: string): string {
 export const AuditEventConnection = connectionType('AuditEvent', () => AuditEventObject);
 
 @ArgsType()
-export class AuditEventsArgs extends ConnectionArgs {
+export class AuditEventsArgs extends ListedArgs {
   @Field(() => String, {
     nullable: true,
     description: 'Only this action (`webhook.created`), or all of a noun (`webhook`).',

@@ -86,6 +86,47 @@ describe('the order of a list', () => {
     expect(newest).toHaveLength(3);
     expect(newest).toEqual(newest.toSorted().toReversed());
   });
+
+  /** All of a list, three things at a time, in both orders; `key` says what a place in it is. */
+  const pagesOf = async (list: (args: string) => string, name: string, key: string): Promise<unknown[][]> => {
+    const all = async (order: string): Promise<unknown[]> => {
+      const found: unknown[] = [];
+      for (let after = ''; ;) {
+        const args = `first: 3, order: ${order}${after}`;
+        const page = `nodes { ${key} } pageInfo { hasNextPage hasPreviousPage endCursor }`;
+        const { data, errors } = await run(`{ ${list(`(${args}) { ${page} }`)} }`);
+        expect(errors).toEqual([]);
+        const part = name.split('.').reduce((of, field) => of[field], data);
+        expect(part.pageInfo.hasPreviousPage).toBe(found.length > 0);
+        found.push(...part.nodes.map((node: Record<string, unknown>) => node[key]));
+        if (!part.pageInfo.hasNextPage) return found;
+        after = `, after: "${part.pageInfo.endCursor}"`;
+      }
+    };
+    return [await all('NEWEST_FIRST'), await all('OLDEST_FIRST')];
+  };
+
+  it('is there for tokens, audit events, the calls of a webhook and the executions of a worker', async () => {
+    const webhookId = await fixture.addWebhook('paged', ['worker-one']);
+    for (let i = 0; i < 4; i += 1) {
+      await fixture.addCall({ webhookId, workerIds: ['worker-one'] });
+      await run(`mutation { createApiToken(input: { name: "t${i}" }) { apiToken { id } } }`);
+    }
+    const lists = [
+      await pagesOf((page) => `apiTokens${page}`, 'apiTokens', 'id'),
+      await pagesOf((page) => `auditEvents${page}`, 'auditEvents', 'seq'),
+      await pagesOf((page) => `webhook(id: "${webhookId}") { calls${page} }`, 'webhook.calls', 'id'),
+      await pagesOf((page) => `worker(id: "worker-one") { executions${page} }`, 'worker.executions', 'id'),
+    ];
+    for (const [newest, oldest] of lists) {
+      expect(newest!.length).toBeGreaterThan(3);
+      expect(oldest).toEqual(newest!.toReversed());
+      const inTime = oldest!.toSorted((a, b) =>
+        typeof a === 'number' ? a - Number(b) : String(a) < String(b) ? -1 : 1,
+      );
+      expect(oldest).toEqual(inTime);
+    }
+  });
 });
 
 describe('executions by time', () => {

@@ -115,8 +115,9 @@ describe.each(roots.map((list) => [list.path, list] as const))(
       const documentFor = (first: number): string =>
         `{ ${name}(first: ${first}${args}) { totalCount nodes ${selection} } }`;
       const one = await statementsFor(documentFor(1), name, 1);
-      // Two fields that read the same kind of thing share a statement when they happen to ask at the same moment.
-      expect(await statementsFor(documentFor(MANY), name, MANY)).toBeLessThanOrEqual(one + 3);
+      // Fields that read the same kind of thing share a statement only when they happen to ask at the same moment, so the
+      // number differs by a few; what is read one by one adds one for each.
+      expect(await statementsFor(documentFor(MANY), name, MANY)).toBeLessThan(one + MANY / 2);
     });
   },
 );
