@@ -16,6 +16,8 @@ const PACE_MS = 250;
 /** Reading takes a quarter of the time at most, however many counters there are. */
 const PACE_READS = 4;
 
+const INTERVAL: Interval = 'HOUR';
+
 @Resolver()
 export class StatisticsUpdatedResolver {
   @Authorized<Permission>('statistics:read')
@@ -24,15 +26,20 @@ export class StatisticsUpdatedResolver {
       'How calls go: the present state at once, then each time that it changed, four times a second at most.',
     subscribe: async ({ args, context }) => {
       const { services } = context as GraphqlContext;
-      const { interval } = args as { interval: Interval };
-      return statisticsUpdates(services, await readWebhookId(args as object, context as GraphqlContext), interval);
+      const { interval } = args as { interval: Interval | null };
+      const webhookId = await readWebhookId(args as object, context as GraphqlContext);
+      return statisticsUpdates(services, webhookId, interval ?? INTERVAL);
     },
   })
   statisticsUpdated(
     @Root() statistics: CallStatisticsObject,
     @Arg('webhookId', () => ID, { nullable: true, description: 'Only of this webhook.' }) _webhookId?: string | null,
-    @Arg('interval', () => StatisticsInterval, { defaultValue: 'HOUR', description: 'How long each bucket is.' })
-    _interval?: Interval,
+    @Arg('interval', () => StatisticsInterval, {
+      nullable: true,
+      defaultValue: INTERVAL,
+      description: 'How long each bucket is.',
+    })
+    _interval?: Interval | null,
   ): CallStatisticsObject {
     return statistics;
   }

@@ -71,6 +71,18 @@ const INPUTS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     provider: 'ID',
     secret: 'String',
   },
+  UpdateWebhookInput: {
+    id: 'ID!',
+    expectedVersion: 'Int',
+    name: 'String',
+    description: 'String',
+    workerIds: '[ID!]',
+    executionMode: 'ExecutionMode',
+    dispatch: 'Dispatch',
+    active: 'Boolean',
+    syncTimeout: 'Duration',
+    authentication: 'WebhookAuthenticationInput',
+  },
   DeleteWebhookInput: { id: 'ID!' },
   RevealWebhookSecretInput: { id: 'ID!' },
   RegenerateWebhookSecretInput: { id: 'ID!' },
@@ -83,7 +95,7 @@ const ARGUMENTS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   'Subscription.callExecutionEvents': { callId: 'ID!', after: 'String' },
   'Subscription.callReceived': { webhookId: 'ID' },
   'Subscription.webhookExecutionEvents': { webhookId: 'ID!', after: 'String', includeText: 'Boolean! = false' },
-  'Subscription.statisticsUpdated': { webhookId: 'ID', interval: 'StatisticsInterval! = HOUR' },
+  'Subscription.statisticsUpdated': { webhookId: 'ID', interval: 'StatisticsInterval = HOUR' },
   'Query.workers': { first: 'Int', after: 'String', kind: 'WorkerKind', text: 'String' },
 };
 
