@@ -1,10 +1,10 @@
-import { Field, Float, ID, InputType, Int, ObjectType } from 'type-graphql';
-import type { UserError } from '../../lib/user-error.js';
+import { Field, Float, ID, InputType, Int } from 'type-graphql';
 import { Duration, Json } from '../scalars.js';
 import { AgentWorkerObject } from './agent-worker.js';
 import { EXPECTED_VERSION } from './expected-version.js';
-import { USER_ERRORS, UserErrorObject, type WithUserErrors } from './user-error.js';
+import type { WithUserErrors } from './user-error.js';
 import { IDEMPOTENCY_KEY } from './idempotency-key.js';
+import { payloadType } from './payload-type.js';
 
 @InputType('McpToolsInput', {
   description:
@@ -175,18 +175,15 @@ export interface AgentWorkerPayload extends WithUserErrors {
   readonly worker?: AgentWorkerObject;
 }
 
-/** Each mutation has a type of its own, so that it can grow by itself. */
-function agentWorkerPayload(typeName: string, mutation: string): new () => AgentWorkerPayload {
-  @ObjectType(typeName, { description: `What became of \`${mutation}\`.` })
-  class Payload implements AgentWorkerPayload {
-    @Field(() => AgentWorkerObject, { nullable: true, description: 'The worker as it is now.' })
-    readonly worker?: AgentWorkerObject;
-
-    @Field(() => [UserErrorObject], USER_ERRORS)
-    readonly userErrors!: readonly UserError[];
-  }
-  return Payload;
-}
-
-export const CreateAgentWorkerPayload = agentWorkerPayload('CreateAgentWorkerPayload', 'createAgentWorker');
-export const UpdateAgentWorkerPayload = agentWorkerPayload('UpdateAgentWorkerPayload', 'updateAgentWorker');
+export const CreateAgentWorkerPayload = payloadType<AgentWorkerPayload>(
+  'createAgentWorker',
+  'worker',
+  () => AgentWorkerObject,
+  'The worker as it is now.',
+);
+export const UpdateAgentWorkerPayload = payloadType<AgentWorkerPayload>(
+  'updateAgentWorker',
+  'worker',
+  () => AgentWorkerObject,
+  'The worker as it is now.',
+);

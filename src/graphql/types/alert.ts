@@ -1,12 +1,12 @@
 import { Field, Float, ID, InputType, ObjectType } from 'type-graphql';
 import { type AlertKind as AlertKindName, type AlertView, summaryOf } from '../../alerts/alert.js';
 import { formatId } from '../../lib/ids.js';
-import type { UserError } from '../../lib/user-error.js';
 import { connectionType } from '../connections.js';
 import { DateTime, WholeNumber } from '../scalars.js';
 import { AlertKind, AlertStatus } from './enums.js';
 import { NodeObject } from './node.js';
-import { USER_ERRORS, UserErrorObject, type WithUserErrors } from './user-error.js';
+import type { WithUserErrors } from './user-error.js';
+import { payloadType } from './payload-type.js';
 
 @ObjectType('Alert', {
   description: 'Word that the calls of a webhook are not as they used to be. One of each kind at a time for a webhook.',
@@ -98,17 +98,15 @@ export interface AlertPayload extends WithUserErrors {
   readonly alert?: AlertObject;
 }
 
-function alertPayload(typeName: string, mutation: string): new () => AlertPayload {
-  @ObjectType(typeName, { description: `What became of \`${mutation}\`.` })
-  class Payload implements AlertPayload {
-    @Field(() => AlertObject, { nullable: true, description: 'The alert as it is now.' })
-    readonly alert?: AlertObject;
-
-    @Field(() => [UserErrorObject], USER_ERRORS)
-    readonly userErrors!: readonly UserError[];
-  }
-  return Payload;
-}
-
-export const AcknowledgeAlertPayload = alertPayload('AcknowledgeAlertPayload', 'acknowledgeAlert');
-export const ResolveAlertPayload = alertPayload('ResolveAlertPayload', 'resolveAlert');
+export const AcknowledgeAlertPayload = payloadType<AlertPayload>(
+  'acknowledgeAlert',
+  'alert',
+  () => AlertObject,
+  'The alert as it is now.',
+);
+export const ResolveAlertPayload = payloadType<AlertPayload>(
+  'resolveAlert',
+  'alert',
+  () => AlertObject,
+  'The alert as it is now.',
+);

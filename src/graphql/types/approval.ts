@@ -1,11 +1,11 @@
 import { Field, ID, InputType, ObjectType } from 'type-graphql';
 import type { ApprovalView } from '../../executions/list-approvals.js';
-import type { UserError } from '../../lib/user-error.js';
 import type { StepDecision, StepState } from '../../workers/worker-run.js';
 import { connectionType } from '../connections.js';
 import { DateTime } from '../scalars.js';
 import { ExecutionObject } from './execution.js';
-import { USER_ERRORS, UserErrorObject, type WithUserErrors } from './user-error.js';
+import type { WithUserErrors } from './user-error.js';
+import { payloadType } from './payload-type.js';
 
 @ObjectType('StepApproval', { description: 'What a step asks a person, and what one decided.' })
 export class StepApprovalObject {
@@ -98,20 +98,15 @@ export interface DecideStepPayload extends WithUserErrors {
   readonly execution?: ExecutionObject;
 }
 
-function decideStepPayload(typeName: string, mutation: string): new () => DecideStepPayload {
-  @ObjectType(typeName, { description: `What became of \`${mutation}\`.` })
-  class Payload implements DecideStepPayload {
-    @Field(() => ExecutionObject, {
-      nullable: true,
-      description: 'The execution as it is now; it goes on a moment later.',
-    })
-    readonly execution?: ExecutionObject;
-
-    @Field(() => [UserErrorObject], USER_ERRORS)
-    readonly userErrors!: readonly UserError[];
-  }
-  return Payload;
-}
-
-export const ApproveStepPayload = decideStepPayload('ApproveStepPayload', 'approveStep');
-export const RejectStepPayload = decideStepPayload('RejectStepPayload', 'rejectStep');
+export const ApproveStepPayload = payloadType<DecideStepPayload>(
+  'approveStep',
+  'execution',
+  () => ExecutionObject,
+  'The execution as it is now; it goes on a moment later.',
+);
+export const RejectStepPayload = payloadType<DecideStepPayload>(
+  'rejectStep',
+  'execution',
+  () => ExecutionObject,
+  'The execution as it is now; it goes on a moment later.',
+);

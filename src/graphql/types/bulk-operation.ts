@@ -5,7 +5,6 @@ import type { CallOutcome as CallOutcomeName } from '../../calls/call.entity.js'
 import type { WorkerVersionChoice as WorkerVersionChoiceName } from '../../executions/retry.js';
 import type { ExecutionStatus as ExecutionStatusName } from '../../executions/states.js';
 import { formatId } from '../../lib/ids.js';
-import type { UserError } from '../../lib/user-error.js';
 import { connectionType } from '../connections.js';
 import { DateTime, Json, WholeNumber } from '../scalars.js';
 import {
@@ -17,7 +16,8 @@ import {
   WorkerVersionChoice,
 } from './enums.js';
 import { NodeObject } from './node.js';
-import { USER_ERRORS, UserErrorObject, type WithUserErrors } from './user-error.js';
+import type { WithUserErrors } from './user-error.js';
+import { payloadType } from './payload-type.js';
 
 @ObjectType('BulkOperationFailure', { description: 'One that a bulk operation could not do.' })
 class BulkOperationFailureObject implements BulkFailure {
@@ -233,20 +233,16 @@ export interface BulkOperationPayload extends WithUserErrors {
   readonly bulkOperation?: BulkOperationObject;
 }
 
-function bulkPayload(typeName: string, mutation: string): new () => BulkOperationPayload {
-  @ObjectType(typeName, { description: `What became of \`${mutation}\`.` })
-  class Payload implements BulkOperationPayload {
-    @Field(() => BulkOperationObject, { nullable: true, description: 'The operation as it is now.' })
-    readonly bulkOperation?: BulkOperationObject;
+const bulkPayload = (mutation: string): new () => BulkOperationPayload =>
+  payloadType<BulkOperationPayload>(
+    mutation,
+    'bulkOperation',
+    () => BulkOperationObject,
+    'The operation as it is now.',
+  );
 
-    @Field(() => [UserErrorObject], USER_ERRORS)
-    readonly userErrors!: readonly UserError[];
-  }
-  return Payload;
-}
-
-export const ReplayCallsPayload = bulkPayload('ReplayCallsPayload', 'replayCalls');
-export const RetryExecutionsPayload = bulkPayload('RetryExecutionsPayload', 'retryExecutions');
-export const CancelExecutionsPayload = bulkPayload('CancelExecutionsPayload', 'cancelExecutions');
-export const ReplayCallbacksPayload = bulkPayload('ReplayCallbacksPayload', 'replayCallbacks');
-export const CancelBulkOperationPayload = bulkPayload('CancelBulkOperationPayload', 'cancelBulkOperation');
+export const ReplayCallsPayload = bulkPayload('replayCalls');
+export const RetryExecutionsPayload = bulkPayload('retryExecutions');
+export const CancelExecutionsPayload = bulkPayload('cancelExecutions');
+export const ReplayCallbacksPayload = bulkPayload('replayCallbacks');
+export const CancelBulkOperationPayload = bulkPayload('cancelBulkOperation');

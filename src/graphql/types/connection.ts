@@ -10,6 +10,7 @@ import { EXPECTED_VERSION } from './expected-version.js';
 import { NodeObject } from './node.js';
 import { USER_ERRORS, UserErrorObject, type WithUserErrors } from './user-error.js';
 import { IDEMPOTENCY_KEY } from './idempotency-key.js';
+import { payloadType } from './payload-type.js';
 
 @ObjectType('ConnectionAuthentication', { description: 'How a connection proves itself; never the credential.' })
 class ConnectionAuthenticationObject {
@@ -176,21 +177,18 @@ export interface ConnectionPayload extends WithUserErrors {
   readonly connection?: ConnectionObject;
 }
 
-/** Each mutation has a type of its own, so that it can grow by itself. */
-function connectionPayload(typeName: string, mutation: string): new () => ConnectionPayload {
-  @ObjectType(typeName, { description: `What became of \`${mutation}\`.` })
-  class Payload implements ConnectionPayload {
-    @Field(() => ConnectionObject, { nullable: true, description: 'The connection as it is now.' })
-    readonly connection?: ConnectionObject;
-
-    @Field(() => [UserErrorObject], USER_ERRORS)
-    readonly userErrors!: readonly UserError[];
-  }
-  return Payload;
-}
-
-export const CreateConnectionPayload = connectionPayload('CreateConnectionPayload', 'createConnection');
-export const UpdateConnectionPayload = connectionPayload('UpdateConnectionPayload', 'updateConnection');
+export const CreateConnectionPayload = payloadType<ConnectionPayload>(
+  'createConnection',
+  'connection',
+  () => ConnectionObject,
+  'The connection as it is now.',
+);
+export const UpdateConnectionPayload = payloadType<ConnectionPayload>(
+  'updateConnection',
+  'connection',
+  () => ConnectionObject,
+  'The connection as it is now.',
+);
 
 @ObjectType('DeleteConnectionPayload', { description: 'What became of `deleteConnection`.' })
 export class DeleteConnectionPayload implements WithUserErrors {

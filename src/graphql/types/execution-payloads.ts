@@ -1,9 +1,9 @@
-import { Field, ID, InputType, ObjectType } from 'type-graphql';
+import { Field, ID, InputType } from 'type-graphql';
 import type { WorkerVersionChoice as WorkerVersionChoiceName } from '../../executions/retry.js';
-import type { UserError } from '../../lib/user-error.js';
 import { WorkerVersionChoice } from './enums.js';
 import { ExecutionObject } from './execution.js';
-import { USER_ERRORS, UserErrorObject, type WithUserErrors } from './user-error.js';
+import type { WithUserErrors } from './user-error.js';
+import { payloadType } from './payload-type.js';
 
 @InputType('CancelExecutionInput', { description: 'Which execution to end early.' })
 export class CancelExecutionInput {
@@ -25,21 +25,15 @@ export interface ExecutionPayload extends WithUserErrors {
   readonly execution?: ExecutionObject;
 }
 
-function executionPayload(typeName: string, mutation: string, description: string): new () => ExecutionPayload {
-  @ObjectType(typeName, { description: `What became of \`${mutation}\`.` })
-  class Payload implements ExecutionPayload {
-    @Field(() => ExecutionObject, { nullable: true, description })
-    readonly execution?: ExecutionObject;
-
-    @Field(() => [UserErrorObject], USER_ERRORS)
-    readonly userErrors!: readonly UserError[];
-  }
-  return Payload;
-}
-
-export const CancelExecutionPayload = executionPayload(
-  'CancelExecutionPayload',
+export const CancelExecutionPayload = payloadType<ExecutionPayload>(
   'cancelExecution',
+  'execution',
+  () => ExecutionObject,
   'The execution as it is now: one that runs is still RUNNING, and is CANCELED a moment later.',
 );
-export const RetryExecutionPayload = executionPayload('RetryExecutionPayload', 'retryExecution', 'The new execution.');
+export const RetryExecutionPayload = payloadType<ExecutionPayload>(
+  'retryExecution',
+  'execution',
+  () => ExecutionObject,
+  'The new execution.',
+);

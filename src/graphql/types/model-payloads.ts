@@ -3,41 +3,21 @@ import type { UserError } from '../../lib/user-error.js';
 import type { ModelTest } from '../../models/test-model.js';
 import { Dollars } from '../scalars.js';
 import { ModelObject } from './model.js';
+import { payloadType } from './payload-type.js';
 import { USER_ERRORS, UserErrorObject, type WithUserErrors } from './user-error.js';
 
-const MODEL = { nullable: true, description: 'The model; null when nothing was changed.' };
+const MODEL = 'The model; null when nothing was changed.';
 
 /** What every change of a model answers. */
 export interface ModelPayload extends WithUserErrors {
   readonly model?: ModelObject;
 }
 
-@ObjectType('CreateModelPayload', { description: 'What became of `createModel`.' })
-export class CreateModelPayload implements ModelPayload {
-  @Field(() => ModelObject, MODEL)
-  readonly model?: ModelObject;
+export const CreateModelPayload = payloadType<ModelPayload>('createModel', 'model', () => ModelObject, MODEL);
 
-  @Field(() => [UserErrorObject], USER_ERRORS)
-  readonly userErrors!: readonly UserError[];
-}
+export const UpdateModelPayload = payloadType<ModelPayload>('updateModel', 'model', () => ModelObject, MODEL);
 
-@ObjectType('UpdateModelPayload', { description: 'What became of `updateModel`.' })
-export class UpdateModelPayload implements ModelPayload {
-  @Field(() => ModelObject, MODEL)
-  readonly model?: ModelObject;
-
-  @Field(() => [UserErrorObject], USER_ERRORS)
-  readonly userErrors!: readonly UserError[];
-}
-
-@ObjectType('SetDefaultModelPayload', { description: 'What became of `setDefaultModel`.' })
-export class SetDefaultModelPayload implements ModelPayload {
-  @Field(() => ModelObject, MODEL)
-  readonly model?: ModelObject;
-
-  @Field(() => [UserErrorObject], USER_ERRORS)
-  readonly userErrors!: readonly UserError[];
-}
+export const SetDefaultModelPayload = payloadType<ModelPayload>('setDefaultModel', 'model', () => ModelObject, MODEL);
 
 @ObjectType('DeleteModelPayload', { description: 'What became of `deleteModel`.' })
 export class DeleteModelPayload implements WithUserErrors {

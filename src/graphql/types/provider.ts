@@ -6,6 +6,7 @@ import { Json } from '../scalars.js';
 import { EXPECTED_VERSION } from './expected-version.js';
 import { USER_ERRORS, UserErrorObject, type WithUserErrors } from './user-error.js';
 import { IDEMPOTENCY_KEY } from './idempotency-key.js';
+import { payloadType } from './payload-type.js';
 
 @ObjectType('Provider', { description: 'A sender whose way to authenticate is known.' })
 export class ProviderObject {
@@ -99,20 +100,18 @@ export interface ProviderPayload extends WithUserErrors {
   readonly provider?: ProviderObject;
 }
 
-function providerPayload(name: string, mutation: string): new () => ProviderPayload {
-  @ObjectType(name, { description: `What became of \`${mutation}\`.` })
-  class Payload implements ProviderPayload {
-    @Field(() => ProviderObject, { nullable: true, description: 'The provider as it is now.' })
-    readonly provider?: ProviderObject;
-
-    @Field(() => [UserErrorObject], USER_ERRORS)
-    readonly userErrors!: readonly UserError[];
-  }
-  return Payload;
-}
-
-export const CreateProviderPayload = providerPayload('CreateProviderPayload', 'createProvider');
-export const UpdateProviderPayload = providerPayload('UpdateProviderPayload', 'updateProvider');
+export const CreateProviderPayload = payloadType<ProviderPayload>(
+  'createProvider',
+  'provider',
+  () => ProviderObject,
+  'The provider as it is now.',
+);
+export const UpdateProviderPayload = payloadType<ProviderPayload>(
+  'updateProvider',
+  'provider',
+  () => ProviderObject,
+  'The provider as it is now.',
+);
 
 @ObjectType('DeleteProviderPayload', { description: 'What became of `deleteProvider`.' })
 export class DeleteProviderPayload implements WithUserErrors {

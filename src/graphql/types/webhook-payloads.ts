@@ -4,6 +4,7 @@ import { DateTime } from '../scalars.js';
 import { CallObject } from './call.js';
 import { USER_ERRORS, UserErrorObject, type WithUserErrors } from './user-error.js';
 import { WebhookObject } from './webhook.js';
+import { payloadType } from './payload-type.js';
 
 @ObjectType('CreateWebhookPayload', { description: 'What became of `createWebhook`.' })
 export class CreateWebhookPayload implements WithUserErrors {
@@ -32,18 +33,6 @@ export class CreateWebhookPayload implements WithUserErrors {
 /** What most changes of a webhook give: each mutation has a type of its own, so that it can grow by itself. */
 export interface WebhookPayload extends WithUserErrors {
   readonly webhook?: WebhookObject;
-}
-
-function webhookPayload(typeName: string, mutation: string): new () => WebhookPayload {
-  @ObjectType(typeName, { description: `What became of \`${mutation}\`.` })
-  class Payload implements WebhookPayload {
-    @Field(() => WebhookObject, { nullable: true, description: 'The webhook as it is now.' })
-    readonly webhook?: WebhookObject;
-
-    @Field(() => [UserErrorObject], USER_ERRORS)
-    readonly userErrors!: readonly UserError[];
-  }
-  return Payload;
 }
 
 /** A change that can make or replace the signing secret of the callbacks. */
@@ -80,11 +69,14 @@ export const RegenerateWebhookCallbackSecretPayload = webhookCallbackPayload(
   'regenerateWebhookCallbackSecret',
   'The secret that its callbacks are signed with from now on, shown this once.',
 );
-export const ActivateWebhookPayload = webhookPayload('ActivateWebhookPayload', 'activateWebhook');
-export const DeactivateWebhookPayload = webhookPayload('DeactivateWebhookPayload', 'deactivateWebhook');
-export const ExpireWebhookSecretPayload = webhookPayload('ExpireWebhookSecretPayload', 'expireWebhookSecret');
-export const PauseWebhookPayload = webhookPayload('PauseWebhookPayload', 'pauseWebhook');
-export const ResumeWebhookPayload = webhookPayload('ResumeWebhookPayload', 'resumeWebhook');
+const webhookPayload = (mutation: string): new () => WebhookPayload =>
+  payloadType<WebhookPayload>(mutation, 'webhook', () => WebhookObject, 'The webhook as it is now.');
+
+export const ActivateWebhookPayload = webhookPayload('activateWebhook');
+export const DeactivateWebhookPayload = webhookPayload('deactivateWebhook');
+export const ExpireWebhookSecretPayload = webhookPayload('expireWebhookSecret');
+export const PauseWebhookPayload = webhookPayload('pauseWebhook');
+export const ResumeWebhookPayload = webhookPayload('resumeWebhook');
 
 @ObjectType('DeleteWebhookPayload', { description: 'What became of `deleteWebhook`.' })
 export class DeleteWebhookPayload implements WithUserErrors {

@@ -5,6 +5,7 @@ import { EXPECTED_VERSION } from './expected-version.js';
 import { USER_ERRORS, UserErrorObject, type WithUserErrors } from './user-error.js';
 import { WorkflowObject } from './workflow.js';
 import { IDEMPOTENCY_KEY } from './idempotency-key.js';
+import { payloadType } from './payload-type.js';
 
 @InputType()
 abstract class WorkflowDefinitionInput {
@@ -70,20 +71,18 @@ export interface WorkflowPayload extends WithUserErrors {
   readonly worker?: WorkflowObject;
 }
 
-function workflowPayload(typeName: string, mutation: string): new () => WorkflowPayload {
-  @ObjectType(typeName, { description: `What became of \`${mutation}\`.` })
-  class Payload implements WorkflowPayload {
-    @Field(() => WorkflowObject, { nullable: true, description: 'The workflow as it is now.' })
-    readonly worker?: WorkflowObject;
-
-    @Field(() => [UserErrorObject], USER_ERRORS)
-    readonly userErrors!: readonly UserError[];
-  }
-  return Payload;
-}
-
-export const CreateWorkflowPayload = workflowPayload('CreateWorkflowPayload', 'createWorkflow');
-export const UpdateWorkflowPayload = workflowPayload('UpdateWorkflowPayload', 'updateWorkflow');
+export const CreateWorkflowPayload = payloadType<WorkflowPayload>(
+  'createWorkflow',
+  'worker',
+  () => WorkflowObject,
+  'The workflow as it is now.',
+);
+export const UpdateWorkflowPayload = payloadType<WorkflowPayload>(
+  'updateWorkflow',
+  'worker',
+  () => WorkflowObject,
+  'The workflow as it is now.',
+);
 
 @ObjectType('ValidateWorkflowPayload', { description: 'What `validateWorkflow` found.' })
 export class ValidateWorkflowPayload implements WithUserErrors {
