@@ -2,6 +2,7 @@ import type { GraphQLSchema } from 'graphql';
 import type { Principal } from '../access/principal.js';
 import type { GraphqlContext, GraphqlServices } from './context.js';
 import { createExplorer } from './explorer.js';
+import { foreignPageRefusal } from './foreign-page.js';
 import { createHttpTransport, type GraphqlMiddleware } from './http-transport.js';
 import { OPERATION_LIMITS, type OperationLimits } from './limits/operation-limits.js';
 import { type Authenticates, LIVE_LIMITS, type LiveLimits } from './live/live-options.js';
@@ -70,9 +71,11 @@ export function mountGraphql(schema: GraphQLSchema, options: GraphqlOptions): Gr
   const sessions = new LiveSessions({ authenticator, limits, hub, log });
   const live = { schema, authenticator, contextOf, introspection, operations, limits, sessions, publicUrl, log };
   const sse = createSseTransport(live);
+  const refuseForeignPage = foreignPageRefusal({ publicUrl, log });
   return {
     middleware: async (ctx, next) => {
-      if (!(await explorer(ctx)) && !(await sse(ctx))) await http.middleware(ctx, next);
+      if (refuseForeignPage(ctx) || (await explorer(ctx)) || (await sse(ctx))) return;
+      await http.middleware(ctx, next);
     },
     upgrade: createWebSocketTransport(live),
     drain: async () => await sessions.close(),

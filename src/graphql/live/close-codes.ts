@@ -11,6 +11,8 @@ export const CLOSE = {
   unauthorized: { code: 4401, reason: 'Unauthorized' },
   /** The credentials open nothing, or no longer, or another role now. */
   forbidden: { code: 4403, reason: 'Forbidden' },
+  /** A browser opened it for a page of another origin. */
+  foreignOrigin: { code: 4403, reason: 'Foreign origin' },
   /** It does not read what it asked for. */
   tooSlow: { code: 4410, reason: 'Too slow' },
   /** The principal has as many sockets as it may. */

@@ -1,8 +1,8 @@
 import type { RequestFacts } from '../request-facts.js';
 
 /**
- * Whether a WebSocket handshake comes from our own pages or from a program. A browser sends its cookies with a foreign
- * page's handshake too, without asking first, and names the page in `Origin`.
+ * Whether a request or a WebSocket handshake comes from our own pages or from a program. A browser sends its cookies
+ * with a foreign page's handshake too, without asking first, and names the page in `Origin`.
  *
  * @param publicUrl the configured base of our URLs, for a proxy that changes `Host`.
  */

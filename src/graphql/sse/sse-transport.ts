@@ -4,14 +4,12 @@ import { codedError, type GraphqlErrorCode, presentError } from '../errors.js';
 import type { OperationPayload } from '../live/live-operations.js';
 import type { LiveOptions } from '../live/live-options.js';
 import type { LiveSessions } from '../live/live-sessions.js';
-import { isOwnOrigin } from '../live/origin.js';
 import { readJsonBody } from '../read-json-body.js';
 import type { RequestFacts } from '../request-facts.js';
 import { SseSession } from './sse-session.js';
 
 export interface SseTransportOptions extends LiveOptions {
   readonly sessions: LiveSessions;
-  readonly publicUrl: () => string;
 }
 
 /** When a client that found no room may come again, in seconds. */
@@ -26,7 +24,7 @@ const RETRY_AFTER_S = 2;
 export function createSseTransport(
   options: SseTransportOptions,
 ): (ctx: Koa.ParameterizedContext<RequestFacts>) => Promise<boolean> {
-  const { authenticator, sessions, publicUrl, introspection, log } = options;
+  const { authenticator, sessions, introspection, log } = options;
   return async (ctx) => {
     if (ctx.accepts('application/json', 'text/event-stream') !== 'text/event-stream') return false;
     const { requestId } = ctx.state;
@@ -41,9 +39,6 @@ export function createSseTransport(
     if (ctx.method !== 'POST') {
       ctx.set('Allow', 'POST');
       return refuse(405, 'BAD_USER_INPUT', 'Streams of events are asked for by POST.');
-    }
-    if (!isOwnOrigin(ctx.get('Origin') || undefined, ctx.state, publicUrl())) {
-      return refuse(403, 'FORBIDDEN', 'This is not a page of ours.');
     }
     let body: unknown;
     try {

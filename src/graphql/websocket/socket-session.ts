@@ -7,6 +7,7 @@ import { type LiveArgs, LiveOperations } from '../live/live-operations.js';
 import type { LiveOptions } from '../live/live-options.js';
 import type { KnownCaller } from '../live/live-sessions.js';
 import type { RequestFacts } from '../request-facts.js';
+import { closeSocket } from './close-socket.js';
 
 export interface SessionOptions extends LiveOptions {
   readonly socket: WebSocket;
@@ -120,11 +121,7 @@ export class SocketSession {
   }
 
   #close(code = 1000, reason = ''): void {
-    const { socket, limits } = this.#options;
-    if (socket.readyState !== socket.OPEN) return;
-    socket.close(code, reason);
-    const cut = setTimeout(() => socket.terminate(), limits.closeMs);
-    socket.once('close', () => clearTimeout(cut));
+    closeSocket(this.#options.socket, { code, reason }, this.#options.limits.closeMs);
   }
 }
 

@@ -2,10 +2,12 @@ import { type IncomingMessage, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { handleProtocols } from 'graphql-ws';
 import { WebSocketServer } from 'ws';
+import { CLOSE } from '../live/close-codes.js';
 import type { LiveOptions } from '../live/live-options.js';
 import type { LiveSessions } from '../live/live-sessions.js';
 import { isOwnOrigin } from '../live/origin.js';
 import type { RequestFacts } from '../request-facts.js';
+import { closeSocket } from './close-socket.js';
 import { SocketSession } from './socket-session.js';
 
 export type Upgrade = (req: IncomingMessage, socket: Duplex, head: Buffer, facts: RequestFacts) => void;
@@ -17,7 +19,7 @@ export interface WebSocketTransportOptions extends LiveOptions {
 
 /** GraphQL over WebSocket, by the protocol `graphql-transport-ws`. */
 export function createWebSocketTransport(options: WebSocketTransportOptions): Upgrade {
-  const { limits, sessions, publicUrl } = options;
+  const { limits, sessions, publicUrl, log } = options;
   const webSockets = new WebSocketServer({
     noServer: true,
     clientTracking: false,
@@ -26,9 +28,12 @@ export function createWebSocketTransport(options: WebSocketTransportOptions): Up
     handleProtocols,
   });
   return (req, socket, head, facts) => {
-    if (!isOwnOrigin(req.headers.origin, facts, publicUrl())) return refuse(socket, 403);
-    if (sessions.isFull) return refuse(socket, 503);
+    if (sessions.isFull) return refuseHandshake(socket, 503);
     webSockets.handleUpgrade(req, socket, head, (webSocket) => {
+      if (!isOwnOrigin(req.headers.origin, facts, publicUrl())) {
+        webSocket.on('error', (error) => log.debug({ err: error }, 'a WebSocket failed'));
+        return closeSocket(webSocket, CLOSE.foreignOrigin, limits.closeMs);
+      }
       const admits = sessions.admits.bind(sessions);
       const session = new SocketSession({ ...options, socket: webSocket, req, facts, admits });
       sessions.add(session);
@@ -38,6 +43,6 @@ export function createWebSocketTransport(options: WebSocketTransportOptions): Up
 }
 
 /** Answers a handshake before it is one. */
-function refuse(socket: Duplex, status: 403 | 503): void {
+function refuseHandshake(socket: Duplex, status: 503): void {
   socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
 }

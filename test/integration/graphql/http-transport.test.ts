@@ -67,6 +67,21 @@ describe('who calls', () => {
     });
     expect(data).toEqual({ viewer: { role: 'OWNER' } });
   });
+
+  it('is not who looks at a page of somebody else, though the browser sends the cookie; a token works anywhere', async () => {
+    const { pool } = gateway.database;
+    const session = await exchangeLoginToken(pool, await issueLoginToken(pool, owner.userId));
+    const Cookie = `${SESSION_COOKIE}=${session!.token}`;
+    const ask = async (headers: Record<string, string>): Promise<[number, string | undefined]> => {
+      const { status, errors } = await gateway.post('{ viewer { role } }', { headers });
+      return [status, errors?.[0]!.extensions.code];
+    };
+    expect(await ask({ Cookie, Origin: new URL(gateway.url).origin })).toEqual([200, undefined]);
+    for (const Origin of ['https://evil.example', 'null']) {
+      expect(await ask({ Cookie, Origin })).toEqual([403, 'FORBIDDEN']);
+      expect(await ask({ Authorization: `Bearer ${owner.token}`, Origin })).toEqual([200, undefined]);
+    }
+  });
 });
 
 describe('errors', () => {

@@ -46,8 +46,8 @@ async function openAnother(
 }
 
 /** What the server says to a handshake that it refuses. */
-async function handshakeStatus(url: string, headers: Record<string, string>): Promise<number | undefined> {
-  const socket = new WebSocket(url, 'graphql-transport-ws', { headers });
+async function handshakeStatus(url: string): Promise<number | undefined> {
+  const socket = new WebSocket(url, 'graphql-transport-ws');
   const status = await new Promise<number | undefined>((resolve) => {
     socket.on('unexpected-response', (_req, res) => {
       res.resume();
@@ -102,10 +102,14 @@ describe('the way in', () => {
     raw.socket.terminate();
   });
 
-  it('is closed to foreign pages, also with a cookie', async () => {
-    expect(await handshakeStatus(gateway.socketUrl, { Origin: 'https://evil.example' })).toBe(403);
-    expect(await handshakeStatus(gateway.socketUrl, { Origin: 'null' })).toBe(403);
-    expect(await handshakeStatus(gateway.socketUrl, {})).toBe(101);
+  it('is closed to foreign pages, also with a cookie: 4403', async () => {
+    const { pool } = gateway.database;
+    const session = await exchangeLoginToken(pool, await issueLoginToken(pool, owner.userId));
+    for (const Origin of ['https://evil.example', 'null']) {
+      const headers = { Cookie: `${SESSION_COOKIE}=${session!.token}`, Origin };
+      const { code, reason } = await openSocket(gateway.socketUrl, { headers }).closed;
+      expect([Origin, code, reason]).toEqual([Origin, 4403, 'Foreign origin']);
+    }
   });
 
   it('needs credentials: 4401 without any, 4403 with wrong ones', async () => {
@@ -165,7 +169,7 @@ describe('the way in', () => {
   it('takes so many sockets in all and no more: 503', async () => {
     const { socketUrl } = await openAnother({ connectionsMax: 1 });
     const raw = await openKnownSocket(socketUrl, owner.token);
-    expect(await handshakeStatus(socketUrl, {})).toBe(503);
+    expect(await handshakeStatus(socketUrl)).toBe(503);
     raw.socket.terminate();
   });
 });
@@ -355,7 +359,7 @@ describe('a process that stops', () => {
     const draining = other.drain();
     expect((await raw.closed).code).toBe(1001);
     await draining;
-    expect(await handshakeStatus(other.socketUrl, {})).toBe(503);
+    expect(await handshakeStatus(other.socketUrl)).toBe(503);
     expect((await other.post('{ version }', { token: owner.token })).status).toBe(200);
   });
 
