@@ -44,8 +44,13 @@ export class UsageRecorder {
     this.#lastUsedMs.clear();
     try {
       await this.#options.sql.query(
-        `update ${this.#table} t set last_used_at = greatest(t.last_used_at, to_timestamp(u.ms / 1000))
-         from unnest($1::uuid[], $2::float8[]) as u(id, ms) where t.id = u.id`,
+        // Locked in one order: two processes that used the same rows would wait for one another in a circle.
+        `with used as (
+           select t.id, u.ms from ${this.#table} t join unnest($1::uuid[], $2::float8[]) as u(id, ms) on u.id = t.id
+           order by t.id for no key update of t
+         )
+         update ${this.#table} t set last_used_at = greatest(t.last_used_at, to_timestamp(used.ms / 1000))
+         from used where t.id = used.id`,
         [used.map(([id]) => id), used.map(([, ms]) => ms)],
       );
     } catch (error) {

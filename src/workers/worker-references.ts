@@ -1,6 +1,6 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import type { UserError } from '../lib/user-error.js';
-import { lockWorkerUses, USED_WORKERS } from './worker-uses.js';
+import { USED_WORKERS } from './worker-uses.js';
 import { CALL_CHAIN_MAX } from './worker-run.js';
 
 /** A worker that another one is to use, and where in the input it is named. */
@@ -11,7 +11,8 @@ export interface WorkerReference {
 
 /**
  * Finds what is wrong with the workers that a worker is to use: one that does not exist, a circle of workers that would
- * call one another, a chain of calls that is too long. What it finds in order stays so until the transaction ends.
+ * call one another, a chain of calls that is too long. Under {@link lockWorkerUses} what it finds in order stays so until
+ * the transaction ends.
  */
 export async function workerReferenceFaults(
   em: EntityManager,
@@ -19,7 +20,6 @@ export async function workerReferenceFaults(
   references: readonly WorkerReference[],
 ): Promise<readonly UserError[]> {
   if (references.length === 0) return [];
-  await lockWorkerUses(em);
   const ids = [...new Set(references.map(({ id }) => id))];
   const existing = await em.execute<{ id: string }[]>(
     'select id from workers where id = any(?::text[]) and deleted_at is null',

@@ -3,6 +3,7 @@ import { missingConnections } from '../../connections/connection-uses.js';
 import { parseId } from '../../lib/ids.js';
 import type { UserError } from '../../lib/user-error.js';
 import { type WorkerReference, workerReferenceFaults } from '../worker-references.js';
+import { lockWorkerUses } from '../worker-uses.js';
 import type { AgentDefinition } from './agent-definition.js';
 
 /**
@@ -33,6 +34,7 @@ export async function referenceFaults(
   const workers = tools.flatMap((tool, i): WorkerReference[] =>
     tool.kind === 'WORKER' ? [{ id: tool.workerId, field: ['tools', String(i), 'workerId'] }] : [],
   );
+  await lockWorkerUses(em);
   faults.push(...(await workerReferenceFaults(em, workerId, workers)));
   return faults;
 }

@@ -9,6 +9,7 @@ import { newWorkerId } from '../../lib/ids.js';
 import { type Outcome, succeeded, type UserError } from '../../lib/user-error.js';
 import { lockWorker, readManagedWorker, wrongKind } from '../change-worker.js';
 import type { WorkerView } from '../read-workers.js';
+import { lockWorkerUses } from '../worker-uses.js';
 import { WorkerEntity, type WorkerVersion, WorkerVersionEntity } from '../worker.entities.js';
 import { readStoredWorkflow, toStoredWorkflow } from './workflow-definition.js';
 import {
@@ -48,6 +49,7 @@ export async function createWorkflow(
     idempotencyKey: input.idempotencyKey,
     creation: { kind: 'workflow', input: { ...fields, definition: definition.definition }, subjectId: id },
     make: async (em) => {
+      await lockWorkerUses(em);
       const userErrors = await workflowReferenceFaults(em, id, definitionField(input), definition.compiled);
       if (userErrors.length > 0) return { ok: false, userErrors };
       const now = new Date();
@@ -101,6 +103,7 @@ export async function updateWorkflow(
     const read = checked(readWorkflowFields(wanted), readDefinition(wanted));
     if (!read.ok) return read;
     const { fields, definition } = read.value;
+    await lockWorkerUses(em);
     const userErrors = await workflowReferenceFaults(em, id, definitionField(input), definition.compiled);
     if (userErrors.length > 0) return { ok: false, userErrors };
     const now = new Date();

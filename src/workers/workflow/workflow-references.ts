@@ -6,7 +6,7 @@ import type { CompiledWorkflow } from './compile-workflow.js';
 
 /**
  * Finds what a workflow names and what does not exist, and workers that would call one another in a circle or too deep.
- * What it finds in order stays so until the transaction ends.
+ * Under `lockWorkerUses` what it finds in order stays so until the transaction ends.
  *
  * @param name what the input calls the definition, for the fields of the faults.
  */

@@ -231,6 +231,19 @@ describe('validateWorkflow', () => {
     const { data } = await run(VALIDATE, { input: { id, definition: runs(id) } });
     expect(shown(data.validateWorkflow.userErrors)).toEqual(['definition.steps.0.worker CYCLE']);
   });
+
+  it('does not wait for who changes what uses what: it only looks', async () => {
+    const changing = await fixture.database.pool.connect();
+    try {
+      await changing.query('begin');
+      await changing.query('select pg_advisory_xact_lock($1, $2)', [0x776f_726b, 0x7573_6573]);
+      const { data } = await run(VALIDATE, { input: { definition: runs('worker-look-up') } });
+      expect(data.validateWorkflow.valid).toBe(true);
+    } finally {
+      await changing.query('rollback');
+      changing.release();
+    }
+  });
 });
 
 describe('what a workflow uses', () => {
