@@ -38,7 +38,12 @@ export function keysetPage<T>(
 /** The conditions of a query and their values, numbered as they come. */
 export class Conditions {
   readonly values: unknown[] = [];
-  readonly #texts: string[] = [];
+  readonly #texts: string[];
+
+  /** @param always what holds in any case, without a value. */
+  constructor(...always: readonly string[]) {
+    this.#texts = [...always];
+  }
 
   /** A value's place in the statement, such as `$3`. */
   place(value: unknown): string {

@@ -1,4 +1,6 @@
 import type { Sql } from '../db/database.js';
+import { Conditions, type KeysetPage, type KeysetRequest } from '../db/keyset.js';
+import { byName, byTime, readSorted, type SortedList, type SortedRow, type SortOrder } from '../db/sorted-list.js';
 import type { JsonSchema, WorkerKind } from './worker.entities.js';
 
 /** A worker at its current version, as the admin API shows it. */
@@ -26,67 +28,64 @@ export interface WorkerFilter {
   readonly text?: string | undefined;
 }
 
-/** A place in the list: the list is in order of name, then id. */
-export interface WorkerKey {
-  readonly name: string;
-  readonly id: string;
-}
+/** By what workers can be ordered. */
+export type WorkerOrderField = 'CREATED_AT' | 'UPDATED_AT' | 'NAME';
 
-export interface WorkerPage {
-  /** How many workers at most. */
-  readonly limit: number;
-  /** Only those behind this place. */
-  readonly after?: WorkerKey | undefined;
-  /** Only those before this place. */
-  readonly before?: WorkerKey | undefined;
-  /** The last ones of the range instead of the first; still in the list's order. */
-  readonly fromEnd?: boolean | undefined;
-}
+export type WorkerOrder = SortOrder<WorkerOrderField>;
 
-/** A page of the workers that are not deleted; `hasMore`: the range goes on past the limit. */
-export async function readWorkers(
+export const WORKERS_BY_NAME: WorkerOrder = { field: 'NAME', descending: false };
+
+const WORKERS: SortedList<WorkerOrderField> = {
+  keys: {
+    CREATED_AT: byTime('w.created_at'),
+    UPDATED_AT: byTime('w.updated_at'),
+    NAME: byName('w.name'),
+  },
+  idColumn: 'w.id collate "C"',
+  idType: 'text',
+};
+
+/**
+ * Lists the workers that are not deleted.
+ *
+ * @param page its places are cursors that this function gave for the same order.
+ * @throws AppError BAD_USER_INPUT for a cursor of something else.
+ */
+export async function listWorkers(
   sql: Sql,
   filter: WorkerFilter,
-  page: WorkerPage,
-): Promise<{ readonly workers: readonly WorkerView[]; readonly hasMore: boolean }> {
-  const { limit, after, before, fromEnd = false } = page;
-  const direction = fromEnd ? 'desc' : 'asc';
-  const { rows } = await sql.query<WorkerView>(
-    `${SELECT} where ${MATCHES}
-       and ($3::text is null or (w.name collate "C", w.id collate "C") > ($3, $4))
-       and ($5::text is null or (w.name collate "C", w.id collate "C") < ($5, $6))
-     order by w.name collate "C" ${direction}, w.id collate "C" ${direction} limit $7`,
-    [...matchValues(filter), after?.name, after?.id, before?.name, before?.id, limit + 1],
-  );
-  const workers = rows.slice(0, limit);
-  return { workers: fromEnd ? workers.toReversed() : workers, hasMore: rows.length > limit };
+  order: WorkerOrder,
+  page: KeysetRequest,
+): Promise<KeysetPage<SortedRow<WorkerView>>> {
+  return await readSorted(sql, WORKERS, { select: COLUMNS, from: CURRENT, where: matches(filter), order, page });
 }
 
 /** How many workers a filter finds. */
 export async function countWorkers(sql: Sql, filter: WorkerFilter): Promise<number> {
+  const where = matches(filter);
   const { rows } = await sql.query<{ workers: number }>(
-    `select count(*)::int as workers from workers w where ${MATCHES}`,
-    matchValues(filter),
+    `select count(*)::int as workers from workers w where ${where.text}`,
+    where.values,
   );
   return rows[0]?.workers ?? 0;
 }
 
 /** Workers by id, deleted ones too, in no order; ids that don't exist are left out. */
 export async function readWorkersById(sql: Sql, ids: readonly string[]): Promise<readonly WorkerView[]> {
-  const { rows } = await sql.query<WorkerView>(`${SELECT} where w.id = any($1)`, [ids]);
+  const { rows } = await sql.query<WorkerView>(`select ${COLUMNS} from ${CURRENT} where w.id = any($1)`, [ids]);
   return rows;
 }
 
-/** The "C" collation: an order that an upgrade of the system's locales cannot change under a cursor. */
-const SELECT = `
-  select w.id, w.kind, w.name, w.description, v.version, v.definition, v.input_schema as "inputSchema",
-    v.output_schema as "outputSchema", v.timeout_ms as "timeoutMs", v.attempts_max as "attemptsMax",
-    w.created_at as "createdAt", w.updated_at as "updatedAt", w.deleted_at as "deletedAt"
-  from workers w join worker_versions v on v.worker_id = w.id and v.version = w.current_version`;
+const COLUMNS = `
+  w.id, w.kind, w.name, w.description, v.version, v.definition, v.input_schema as "inputSchema",
+  v.output_schema as "outputSchema", v.timeout_ms as "timeoutMs", v.attempts_max as "attemptsMax",
+  w.created_at as "createdAt", w.updated_at as "updatedAt", w.deleted_at as "deletedAt"`;
 
-const MATCHES = `w.deleted_at is null and ($1::text is null or w.kind = $1)
-  and ($2::text is null or strpos(lower(w.name), lower($2)) > 0 or strpos(w.id, lower($2)) > 0)`;
+const CURRENT = 'workers w join worker_versions v on v.worker_id = w.id and v.version = w.current_version';
 
-function matchValues({ kind, text }: WorkerFilter): unknown[] {
-  return [kind ?? null, text === undefined || text === '' ? null : text];
+function matches({ kind, text }: WorkerFilter): Conditions {
+  const where = new Conditions('w.deleted_at is null');
+  where.add(kind, (place) => `w.kind = ${place}`);
+  where.add(text, (place) => `(strpos(lower(w.name), lower(${place})) > 0 or strpos(w.id, lower(${place})) > 0)`);
+  return where;
 }

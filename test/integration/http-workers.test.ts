@@ -17,6 +17,7 @@ import type { Outcome } from '../../src/lib/user-error.js';
 import { OutboundClient } from '../../src/outbound/outbound-client.js';
 import { Keyring } from '../../src/secrets/seal.js';
 import { HttpWorkerRunner } from '../../src/workers/http/http-runner.js';
+import type { KeysetRequest } from '../../src/db/keyset.js';
 import type { HttpWorkerInput } from '../../src/workers/http/http-worker-input.js';
 import {
   createHttpWorker,
@@ -24,7 +25,13 @@ import {
   type ManagedHttpWorker,
   updateHttpWorker,
 } from '../../src/workers/manage-workers.js';
-import { countWorkers, readWorkers, type WorkerKey } from '../../src/workers/read-workers.js';
+import {
+  countWorkers,
+  listWorkers,
+  type WorkerFilter,
+  type WorkerOrder,
+  WORKERS_BY_NAME,
+} from '../../src/workers/read-workers.js';
 import { WorkerRegistry } from '../../src/workers/registry.js';
 import type { WorkerOutput, WorkerRun } from '../../src/workers/worker-run.js';
 import { waitForBlockedSessions } from '../support/blocked-sessions.js';
@@ -386,7 +393,7 @@ describe('deleteWorker', () => {
     answer = json(200, {});
     const { worker } = await create({ name: 'Short-lived' });
     expect(await remove(worker.id)).toEqual({ ok: true, value: { id: worker.id } });
-    expect((await readWorkers(database.pool, { text: 'Short-lived' }, { limit: 10 })).workers).toEqual([]);
+    expect(await countWorkers(database.pool, { text: 'Short-lived' })).toBe(0);
     await expect(run(worker.id)).resolves.toBeDefined();
     await expect(remove(worker.id)).rejects.toMatchObject({ code: 'NOT_FOUND' });
   });
@@ -428,30 +435,50 @@ describe('deleteWorker', () => {
   });
 });
 
-describe('readWorkers', () => {
+describe('listWorkers', () => {
+  const names = async (filter: WorkerFilter, order: WorkerOrder, page: Partial<KeysetRequest>) => {
+    const { items, ...more } = await listWorkers(database.pool, filter, order, { limit: 2, fromEnd: false, ...page });
+    return { names: items.map(({ row }) => row.name), cursors: items.map(({ cursor }) => cursor), ...more };
+  };
+
   it('pages in both directions, filters by kind and text, and counts', async () => {
     for (const name of ['Page c', 'Page a', 'page 100%', 'Page b', 'Page b']) await create({ name });
     const filter = { text: 'PAGE', kind: 'HTTP' as const };
-    const names: string[] = [];
-    let after: WorkerKey | undefined;
-    for (;;) {
-      const page = await readWorkers(database.pool, filter, { limit: 2, after });
-      names.push(...page.workers.map((worker) => worker.name));
-      after = page.workers.at(-1);
-      if (!page.hasMore) break;
+    const all: string[] = [];
+    for (let after: string | undefined; ;) {
+      const page = await names(filter, WORKERS_BY_NAME, { after });
+      all.push(...page.names);
+      after = page.cursors.at(-1);
+      if (!page.hasNextPage) break;
     }
-    expect(names).toEqual(['Page a', 'Page b', 'Page b', 'Page c', 'page 100%']);
-    const last = await readWorkers(database.pool, filter, { limit: 2, fromEnd: true });
-    expect([last.workers.map((worker) => worker.name), last.hasMore]).toEqual([['Page c', 'page 100%'], true]);
-    const before = await readWorkers(database.pool, filter, {
-      limit: 2,
-      fromEnd: true,
-      before: last.workers[0],
-    });
-    expect(before.workers.map((worker) => worker.name)).toEqual(['Page b', 'Page b']);
+    expect(all).toEqual(['page 100%', 'Page a', 'Page b', 'Page b', 'Page c']);
+    const last = await names(filter, WORKERS_BY_NAME, { fromEnd: true });
+    expect(last).toMatchObject({ names: ['Page b', 'Page c'], hasNextPage: false, hasPreviousPage: true });
+    const before = await names(filter, WORKERS_BY_NAME, { fromEnd: true, before: last.cursors[0] });
+    expect(before).toMatchObject({ names: ['Page a', 'Page b'], hasNextPage: true, hasPreviousPage: true });
     expect(await countWorkers(database.pool, filter)).toBe(5);
     expect(await countWorkers(database.pool, { text: '100%' })).toBe(1);
     expect(await countWorkers(database.pool, { text: 'P%' })).toBe(0);
     expect(await countWorkers(database.pool, { ...filter, kind: 'AGENT' })).toBe(0);
+  });
+
+  it.each(['CREATED_AT', 'UPDATED_AT'] as const)('is in order of %s, too', async (field) => {
+    const made: string[] = [];
+    for (const name of ['one', 'two', 'three']) made.push((await create({ name: `${field} ${name}` })).worker.id);
+    for (const id of [made[1]!, made[2]!, made[0]!]) {
+      valueOf(await updateHttpWorker({ database, keyring }, editor, { id, description: 'changed' }));
+    }
+    const ascending = field === 'CREATED_AT' ? ['one', 'two', 'three'] : ['two', 'three', 'one'];
+    const expected = ascending.map((name) => `${field} ${name}`);
+    for (const descending of [false, true]) {
+      const list = (page: Partial<KeysetRequest>) => names({ text: `${field} ` }, { field, descending }, page);
+      const wanted = descending ? expected.toReversed() : expected;
+      const first = await list({});
+      expect(first).toMatchObject({ names: wanted.slice(0, 2), hasNextPage: true });
+      expect((await list({ after: first.cursors[1] })).names).toEqual(wanted.slice(2));
+      await expect(names({}, WORKERS_BY_NAME, { after: first.cursors[1] })).rejects.toMatchObject({
+        code: 'BAD_USER_INPUT',
+      });
+    }
   });
 });

@@ -1,9 +1,10 @@
 import { Arg, Args, Authorized, Ctx, ID, Query, Resolver } from 'type-graphql';
 import type { Permission } from '../../access/permissions.js';
-import { countWebhooks, listWebhooks } from '../../webhooks/manage/list-webhooks.js';
+import { countWebhooks, listWebhooks, NEWEST_WEBHOOKS_FIRST } from '../../webhooks/manage/list-webhooks.js';
 import { type Connection, ConnectionArgs, pageRequest } from '../connections.js';
 import type { GraphqlContext } from '../context.js';
 import { readId, readWorkerId } from '../public-id.js';
+import { ORDER_BY, sortedConnection, sortOrder } from '../sorted-connection.js';
 import { WebhookOrderInput } from '../types/webhook-inputs.js';
 import { WebhookConnection, WebhookObject } from '../types/webhook.js';
 
@@ -30,29 +31,22 @@ export class WebhookQueries {
     text: string | null | undefined,
     @Arg('workerId', () => ID, { nullable: true, description: 'Only those that run this worker.' })
     workerId: string | null | undefined,
-    @Arg('orderBy', () => WebhookOrderInput, {
-      nullable: true,
-      description: 'In which order; a cursor is of one order.',
-    })
+    @Arg('orderBy', () => WebhookOrderInput, { nullable: true, description: ORDER_BY })
     orderBy: WebhookOrderInput | null | undefined,
   ): Promise<Connection<WebhookObject>> {
-    const { limit, fromEnd, after, before } = pageRequest(args);
     const filter = {
       active: active ?? undefined,
       text: text ?? undefined,
       workerId: workerId ? readWorkerId(workerId) : undefined,
     };
-    const page = await listWebhooks(services, principal, {
-      ...filter,
-      ...(orderBy && { order: { field: orderBy.field, descending: orderBy.direction === 'DESC' } }),
-      ...(fromEnd ? { last: limit } : { first: limit }),
-      after,
-      before,
-    });
-    return new WebhookConnection({
-      ...page,
-      edges: page.edges.map(({ cursor, webhook }) => ({ cursor, node: new WebhookObject(webhook) })),
-      count: () => countWebhooks(services, principal, filter),
-    });
+    const order = orderBy ? sortOrder(orderBy) : NEWEST_WEBHOOKS_FIRST;
+    const page = await listWebhooks(services, principal, filter, order, pageRequest(args));
+    return new WebhookConnection(
+      sortedConnection(
+        page,
+        (view) => new WebhookObject(view),
+        () => countWebhooks(services, principal, filter),
+      ),
+    );
   }
 }

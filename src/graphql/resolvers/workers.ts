@@ -1,18 +1,19 @@
 import { Arg, Args, Authorized, Ctx, FieldResolver, ID, Query, Resolver, Root } from 'type-graphql';
 import type { Permission } from '../../access/permissions.js';
-import { countWorkers, readWorkers, type WorkerKey } from '../../workers/read-workers.js';
+import { countWorkers, listWorkers, WORKERS_BY_NAME } from '../../workers/read-workers.js';
 import type { WorkerKind as WorkerKindName } from '../../workers/worker.entities.js';
 import { parseId } from '../../lib/ids.js';
 import { type Connection, ConnectionArgs, pageRequest } from '../connections.js';
 import type { GraphqlContext } from '../context.js';
-import { printCursor, readCursor } from '../cursor.js';
 import { keysetConnection, ListedArgs, listedPage } from '../keyset-connection.js';
 import { readWorkerId } from '../public-id.js';
+import { ORDER_BY, sortedConnection, sortOrder } from '../sorted-connection.js';
 import { ConnectionObject } from '../types/connection.js';
 import { WorkerKind } from '../types/enums.js';
 import { ExecutionConnection, ExecutionObject } from '../types/execution.js';
 import { WebhookObject } from '../types/webhook.js';
 import { HttpWorkerObject, WorkerConnection, WorkerObject } from '../types/worker.js';
+import { WorkerOrderInput } from '../types/worker-inputs.js';
 import { workerObject } from '../types/worker-kinds.js';
 
 @Resolver()
@@ -28,7 +29,7 @@ export class WorkerQueries {
   }
 
   @Authorized<Permission>('workers:read')
-  @Query(() => WorkerConnection, { description: 'Workers that are not deleted, by name.' })
+  @Query(() => WorkerConnection, { description: 'Workers that are not deleted, without an order by name.' })
   async workers(
     @Ctx() { services }: GraphqlContext,
     @Args(() => ConnectionArgs) args: ConnectionArgs,
@@ -36,22 +37,13 @@ export class WorkerQueries {
     kind: WorkerKindName | null | undefined,
     @Arg('text', () => String, { nullable: true, description: 'Part of the name or id, in any case.' })
     text: string | null | undefined,
+    @Arg('orderBy', () => WorkerOrderInput, { nullable: true, description: ORDER_BY })
+    orderBy: WorkerOrderInput | null | undefined,
   ): Promise<Connection<WorkerObject>> {
     const sql = services.database.pool;
     const filter = { kind: kind ?? undefined, text: text ?? undefined };
-    const { limit, fromEnd, after, before } = pageRequest(args);
-    const { workers, hasMore } = await readWorkers(sql, filter, {
-      limit,
-      fromEnd,
-      after: readKey(after),
-      before: readKey(before),
-    });
-    return new WorkerConnection({
-      edges: workers.map((view) => ({ cursor: printCursor([view.name, view.id]), node: workerObject(view) })),
-      hasNextPage: fromEnd ? before !== undefined : hasMore,
-      hasPreviousPage: fromEnd ? hasMore : after !== undefined,
-      count: () => countWorkers(sql, filter),
-    });
+    const page = await listWorkers(sql, filter, orderBy ? sortOrder(orderBy) : WORKERS_BY_NAME, pageRequest(args));
+    return new WorkerConnection(sortedConnection(page, workerObject, () => countWorkers(sql, filter)));
   }
 }
 
@@ -100,10 +92,4 @@ export class HttpWorkerFields {
     const view = id === undefined ? undefined : await loaders.connections.load(id);
     return view && new ConnectionObject(view);
   }
-}
-
-function readKey(cursor: string | undefined): WorkerKey | undefined {
-  if (cursor === undefined) return undefined;
-  const [name = '', id = ''] = readCursor(cursor, 2);
-  return { name, id };
 }

@@ -14,6 +14,7 @@ import type { LimitScope as LimitScopeName } from '../../rate-limits/limit-scope
 import type { SecretStatus as SecretStatusName } from '../../webhooks/diagnose/diagnosis.js';
 import type { DocumentLimitName } from '../limits/document-limits.js';
 import type { WebhookOrderField as WebhookOrderFieldName } from '../../webhooks/manage/list-webhooks.js';
+import type { WorkerOrderField as WorkerOrderFieldName } from '../../workers/read-workers.js';
 import type { AuthenticationMethod as AuthenticationMethodName } from '../../webhooks/webhook.entity.js';
 import type { AgentToolDefinition } from '../../workers/agent/agent-definition.js';
 import type { WorkflowStep } from '../../workers/workflow/workflow.js';
@@ -236,6 +237,12 @@ export const DocumentLimit = enumOf<DocumentLimitName>('DocumentLimit', 'What is
 });
 
 export const WebhookOrderField = enumOf<WebhookOrderFieldName>('WebhookOrderField', 'By what webhooks are ordered.', {
+  CREATED_AT: 'When they were made.',
+  UPDATED_AT: 'When they were last changed.',
+  NAME: 'Their names, whatever the case.',
+});
+
+export const WorkerOrderField = enumOf<WorkerOrderFieldName>('WorkerOrderField', 'By what workers are ordered.', {
   CREATED_AT: 'When they were made.',
   UPDATED_AT: 'When they were last changed.',
   NAME: 'Their names, whatever the case.',

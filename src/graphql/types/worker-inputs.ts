@@ -1,10 +1,21 @@
 import { Field, ID, InputType, Int, ObjectType } from 'type-graphql';
 import type { UserError } from '../../lib/user-error.js';
+import type { WorkerOrderField as WorkerOrderFieldName } from '../../workers/read-workers.js';
 import { Duration, Json } from '../scalars.js';
+import { OrderDirection, WorkerOrderField } from './enums.js';
 import { EXPECTED_VERSION } from './expected-version.js';
 import { USER_ERRORS, UserErrorObject, type WithUserErrors } from './user-error.js';
 import { HttpWorkerObject } from './worker.js';
 import { IDEMPOTENCY_KEY } from './idempotency-key.js';
+
+@InputType('WorkerOrderInput', { description: 'How a list of workers is ordered.' })
+export class WorkerOrderInput {
+  @Field(() => WorkerOrderField, { description: 'By what.' })
+  field!: WorkerOrderFieldName;
+
+  @Field(() => OrderDirection, { description: 'Which way.' })
+  direction!: 'ASC' | 'DESC';
+}
 
 @InputType('CreateHttpWorkerInput', { description: 'What a new HTTP worker is to be.' })
 export class CreateHttpWorkerInput {

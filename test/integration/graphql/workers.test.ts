@@ -245,5 +245,10 @@ describe('workers', () => {
     expect((await list({ kind: 'HTTP' })).totalCount).toBe(0);
     expect((await run(LIST, { after: 'nonsense' })).codes).toEqual(['BAD_USER_INPUT']);
     expect((await run(LIST, { kind: 'NONSENSE' })).codes).toEqual(['BAD_USER_INPUT']);
+    const newest = `{ workers(text: "CODE-", orderBy: { field: CREATED_AT, direction: DESC }, first: 1) { nodes { id } } }`;
+    const { rows } = await fixture.database.pool.query<{ id: string }>(
+      "select id from workers where id like 'worker-code-%' order by created_at desc, id desc limit 1",
+    );
+    expect((await run(newest)).data.workers.nodes).toEqual(rows);
   });
 });
