@@ -15,6 +15,7 @@ import { Migration0034CreationKeys } from './0034-creation-keys.js';
 import { Migration0038PostponedTime } from './0038-postponed-time.js';
 import { Migration0046WorkflowSteps } from './0046-workflow-steps.js';
 import { Migration0049RunsByHand } from './0049-runs-by-hand.js';
+import { Migration0050AuditOrder } from './0050-audit-order.js';
 
 /** Every migration, in the order of running. A new one is a new file and a new line here. */
 export const MIGRATIONS = [
@@ -35,4 +36,5 @@ export const MIGRATIONS = [
   { name: '0038-postponed-time', class: Migration0038PostponedTime },
   { name: '0046-workflow-steps', class: Migration0046WorkflowSteps },
   { name: '0049-runs-by-hand', class: Migration0049RunsByHand },
+  { name: '0050-audit-order', class: Migration0050AuditOrder },
 ];

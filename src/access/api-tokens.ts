@@ -57,7 +57,7 @@ export async function createApiToken(
   input: CreateApiTokenInput & KeyedCreation,
 ): Promise<Outcome<NewApiToken>> {
   requirePermission(principal, 'tokens:manage');
-  const scopes = input.scopes ?? [];
+  const scopes = [...new Set(input.scopes)];
   const userErrors = [
     ...nameFaults(['name'], input.name),
     ...scopeFaults(principal, scopes),
@@ -187,7 +187,11 @@ function scopeFaults(principal: Principal, scopes: readonly string[]): readonly 
 }
 
 /** When the credential that asks ends by itself; a session's end does not bound the tokens that its user makes. */
-async function ownExpiry({ database }: AccessDeps, { credential }: Principal): Promise<Date | null> {
+/** When the principal's token expires; `null` for one that does not, and for a session. */
+export async function ownExpiry(
+  { database }: Pick<AccessDeps, 'database'>,
+  { credential }: Principal,
+): Promise<Date | null> {
   if (credential.type !== 'api-token') return null;
   const own = await database.em().findOne(ApiTokenEntity, { id: credential.id });
   return own?.expiresAt ?? null;

@@ -29,7 +29,7 @@ const GENESIS = Buffer.alloc(32);
  */
 export async function recordAudit(
   em: Pick<EntityManager, 'execute'>,
-  actor: Principal,
+  actor: Pick<Principal, 'userId' | 'credential'>,
   entry: AuditEntry,
 ): Promise<void> {
   await em.execute('select pg_advisory_xact_lock(?, ?)', [...AUDIT_LOCK]);
@@ -117,12 +117,17 @@ export type AuditVerdict =
   | { readonly intact: true; readonly events: number; readonly newestHash: string }
   | { readonly intact: false; readonly seq: number };
 
+interface StoredEvent extends HashedEvent {
+  readonly previousHash: Buffer;
+  readonly hash: Buffer;
+}
+
 const PAGE = 1_000;
 
 const READ = `
   select seq::float8 as "seq", floor(extract(epoch from at) * 1000)::float8 as "atMs", user_id as "userId", credential,
     action, subject_id as "subjectId", details, previous_hash as "previousHash", hash
-  from audit_events where seq > $1 order by seq limit ${PAGE}`;
+  from audit_events where $1::bigint is null or seq > $1 order by seq limit ${PAGE}`;
 
 /**
  * Recomputes the whole chain. Events that were cut off at the end leave no gap and do not show: whoever needs to know
@@ -130,14 +135,16 @@ const READ = `
  */
 export async function verifyAudit(sql: Sql): Promise<AuditVerdict> {
   let events = 0;
+  let last: number | null = null; // from the very first: what was put before it fits nothing
   let previous: Uint8Array = GENESIS;
   for (;;) {
-    const { rows } = await sql.query<HashedEvent & { previousHash: Buffer; hash: Buffer }>(READ, [events]);
+    const { rows }: { readonly rows: readonly StoredEvent[] } = await sql.query<StoredEvent>(READ, [last]);
     for (const row of rows) {
       const fits =
         row.seq === events + 1 && row.previousHash.equals(previous) && hashOf(previous, row).equals(row.hash);
       if (!fits) return { intact: false, seq: row.seq };
       events += 1;
+      last = row.seq;
       previous = row.hash;
     }
     if (rows.length < PAGE) return { intact: true, events, newestHash: Buffer.from(previous).toString('hex') };

@@ -1,11 +1,13 @@
+import type { Database } from '../db/database.js';
 import { AppError } from '../errors.js';
 import { formatId } from '../lib/ids.js';
 import { UserEntity } from './access.entities.js';
-import type { AccessDeps } from './api-tokens.js';
+import { type AccessDeps, ownExpiry } from './api-tokens.js';
 import { recordAudit } from './audit.js';
+import { assertMayGive } from './give-role.js';
 import { isAtLeast, requirePermission } from './permissions.js';
-import type { Principal } from './principal.js';
-import { INVITATION_VALID_MS, issueLoginToken } from './sessions.js';
+import { type Principal, systemPrincipal } from './principal.js';
+import { INVITATION_VALID_MS, LOGIN_TOKEN_VALID_MS, storeLoginToken } from './sessions.js';
 
 /** A link that signs its user in once. */
 export interface LoginLink {
@@ -15,7 +17,8 @@ export interface LoginLink {
 }
 
 /**
- * Makes a one-time login link for a user whose role is not above the principal's: whoever has the link is that user.
+ * Makes a one-time login link for a user who may do no more than the principal's credential: whoever has the link is that
+ * user.
  *
  * @param userId a UUID.
  * @throws AppError UNAUTHENTICATED, FORBIDDEN, NOT_FOUND also for a disabled user.
@@ -32,9 +35,29 @@ export async function createLoginLink(
     if (!isAtLeast(principal.role, user.role)) {
       throw new AppError('FORBIDDEN', 'The role of this user is above yours.');
     }
-    // Stored by its hash outside of this transaction; without the commit below nobody ever gets to see its text.
-    const token = await issueLoginToken(deps.database.pool, userId, INVITATION_VALID_MS);
+    assertMayGive(principal, user.role);
+    if (userId === principal.userId && (await ownExpiry(deps, principal)) !== null) {
+      throw new AppError(
+        'FORBIDDEN',
+        'A token that expires makes no login link for its own user: it would outlast it.',
+      );
+    }
+    const token = await storeLoginToken(em, userId, INVITATION_VALID_MS);
     await recordAudit(em, principal, { action: 'user.login-link-created', subjectId: formatId('user', userId) });
     return { token, expiresAt: new Date(deps.clock.nowMs() + INVITATION_VALID_MS) };
+  });
+}
+
+/** Makes a one-time login link for the owner, for whoever sits at the terminal; it is good for 15 minutes. */
+export async function createOwnerLink(
+  database: Pick<Database, 'transaction'>,
+  ownerId: string,
+  actor: 'startup' | 'command-line',
+): Promise<string> {
+  return await database.transaction(async (em) => {
+    const token = await storeLoginToken(em, ownerId, LOGIN_TOKEN_VALID_MS);
+    const principal = systemPrincipal(ownerId, actor);
+    await recordAudit(em, principal, { action: 'user.login-link-created', subjectId: formatId('user', ownerId) });
+    return token;
   });
 }

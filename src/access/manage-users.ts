@@ -11,15 +11,23 @@ import { recordAudit } from './audit.js';
 import { createOnce, type KeyedCreation } from './creation-key.js';
 import { emailFaults } from './email.js';
 import { OWNER_LOCK } from './owner.js';
+import { assertMayGive } from './give-role.js';
 import { isAtLeast, requirePermission } from './permissions.js';
 import type { Principal } from './principal.js';
 import type { UserView } from './read-users.js';
+import { INVITATION_VALID_MS, storeLoginToken } from './sessions.js';
 
 export interface InviteUserInput {
   readonly name: string;
   /** By it the user is known when they sign in at an identity provider. */
   readonly email?: string | null | undefined;
   readonly role: UserRole;
+}
+
+export interface Invited {
+  readonly user: UserView;
+  /** Of a link that signs them in once. Given this once: not to a repeat. */
+  readonly loginToken: string | undefined;
 }
 
 /** What is left out stays as it is; `null` takes the address away. */
@@ -35,13 +43,13 @@ export interface UpdateUserInput {
 /**
  * Makes a user. They sign in with a login link or, known by their address, at the identity provider.
  *
- * @throws AppError UNAUTHENTICATED, FORBIDDEN, also for a role above the principal's own.
+ * @throws AppError UNAUTHENTICATED, FORBIDDEN, also for a role that may do more than the principal's credential.
  */
 export async function inviteUser(
   deps: AccessDeps,
   principal: Principal | undefined,
   input: InviteUserInput & KeyedCreation,
-): Promise<Outcome<UserView>> {
+): Promise<Outcome<Invited>> {
   requirePermission(principal, 'users:manage');
   assertMayGive(principal, input.role);
   const email = normalEmail(input.email);
@@ -50,7 +58,7 @@ export async function inviteUser(
   const nowMs = deps.clock.nowMs();
   const id = newUuidV7(nowMs);
   return await takenIsAUserError(() =>
-    createOnce<UserView>(deps.database, principal, {
+    createOnce<Invited>(deps.database, principal, {
       idempotencyKey: input.idempotencyKey,
       creation: {
         kind: 'user',
@@ -69,21 +77,25 @@ export async function inviteUser(
         });
         em.persist(user);
         await em.flush();
+        const loginToken = await storeLoginToken(em, id, INVITATION_VALID_MS);
         await recordAudit(em, principal, {
           action: 'user.invited',
           subjectId: formatId('user', user.id),
           details: { name: user.name, role: user.role },
         });
-        return succeeded(viewOf(user));
+        return succeeded({ user: viewOf(user), loginToken });
       },
-      find: async (userId) =>
-        viewOf(await deps.database.em().findOneOrFail(UserEntity, { id: parseId('user', userId)! })),
+      find: async (userId) => {
+        const user = await deps.database.em().findOneOrFail(UserEntity, { id: parseId('user', userId)! });
+        return { user: viewOf(user), loginToken: undefined };
+      },
     }),
   );
 }
 
 /**
- * Changes a user. A new role holds at once, in every process: open sockets of the user close.
+ * Changes a user. A new role holds at once, in every process: open sockets of the user close. A higher one ends sessions
+ * and login links: who got one of somebody with less is not let in as somebody with more. Tokens rise with the role.
  *
  * @throws AppError UNAUTHENTICATED, FORBIDDEN, NOT_FOUND, CONFLICT.
  */
@@ -103,7 +115,7 @@ export async function updateUser(
     deps.database.transaction(async (em): Promise<Outcome<UserView>> => {
       const user = await lockUser(em, principal, input.id, input.expectedVersion);
       const role = input.role ?? user.role;
-      assertMayGive(principal, role);
+      assertMayGive(principal, role); // also without a new one: by a new address somebody else signs in as this user
       if (role !== user.role) {
         const fault = await leavesNoOwner(em, user);
         if (fault !== undefined) return refused({ ...fault, field: ['role'] });
@@ -114,6 +126,7 @@ export async function updateUser(
         ...(role !== user.role ? ['role'] : []),
       ];
       if (changed.length === 0) return succeeded(viewOf(user));
+      if (!isAtLeast(user.role, role)) await endSignIns(em, user.id);
       em.assign(user, { name: input.name?.trim() ?? user.name, email: email === undefined ? user.email : email, role });
       await writeUser(em, user);
       await recordAudit(em, principal, {
@@ -147,8 +160,7 @@ export async function setUserDisabled(
       }
       const fault = await leavesNoOwner(em, user);
       if (fault !== undefined) return refused(fault);
-      await em.execute('update sessions set revoked_at = now() where user_id = ? and revoked_at is null', [user.id]);
-      await em.execute('update login_tokens set used_at = now() where user_id = ? and used_at is null', [user.id]);
+      await endSignIns(em, user.id);
     }
     user.disabledAt = input.disabled ? new Date(deps.clock.nowMs()) : null;
     await writeUser(em, user);
@@ -158,6 +170,12 @@ export async function setUserDisabled(
     });
     return succeeded(viewOf(user));
   });
+}
+
+/** Ends the sessions of a user, and the links with which somebody may still begin one. */
+async function endSignIns(em: EntityManager, userId: string): Promise<void> {
+  await em.execute('update sessions set revoked_at = now() where user_id = ? and revoked_at is null', [userId]);
+  await em.execute('update login_tokens set used_at = now() where user_id = ? and used_at is null', [userId]);
 }
 
 /** Raises the version, writes and tells every process. */
@@ -185,10 +203,6 @@ async function lockUser(
   return user;
 }
 
-function assertMayGive(principal: Principal, role: UserRole): void {
-  if (!isAtLeast(principal.role, role)) throw new AppError('FORBIDDEN', 'Nobody can give a role above their own.');
-}
-
 async function leavesNoOwner(em: EntityManager, user: User): Promise<UserError | undefined> {
   if (user.role !== 'owner' || isDisabled(user)) return undefined;
   const others = await em.count(UserEntity, { role: 'owner', disabledAt: null, id: { $ne: user.id } });
@@ -197,7 +211,7 @@ async function leavesNoOwner(em: EntityManager, user: User): Promise<UserError |
 }
 
 /** Two invitations of one address at once: the index decides. */
-async function takenIsAUserError(change: () => Promise<Outcome<UserView>>): Promise<Outcome<UserView>> {
+async function takenIsAUserError<T>(change: () => Promise<Outcome<T>>): Promise<Outcome<T>> {
   try {
     return await change();
   } catch (error) {

@@ -59,6 +59,15 @@ export function isAllowed(principal: Principal, permission: Permission): boolean
 }
 
 /**
+ * What a role may do and the principal, as its credential is narrowed, may not: whoever gives that role away gives away
+ * more than they have.
+ */
+export function permissionsBeyond(principal: Principal, role: UserRole): readonly Permission[] {
+  const all = Object.keys(PERMISSIONS) as Permission[];
+  return all.filter((permission) => isAtLeast(role, PERMISSIONS[permission]) && !isAllowed(principal, permission));
+}
+
+/**
  * Lets pass who may. Every use case of the admin API begins with it.
  *
  * @throws AppError UNAUTHENTICATED without a principal, FORBIDDEN without the permission.

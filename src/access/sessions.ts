@@ -1,11 +1,14 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
+import type pg from 'pg';
 import type { Sql } from '../db/database.js';
-import { CHANNEL, encodeEvents } from '../events/wire.js';
-import { newUuidV7 } from '../lib/ids.js';
+import { rawTransaction } from '../db/raw-transaction.js';
+import { publish } from '../events/publish.js';
+import { formatId, newUuidV7 } from '../lib/ids.js';
+import { recordAudit } from './audit.js';
 import { hashCredential, newBearerText } from './credential-text.js';
 
 /** A link in a terminal is used at once or not at all. */
-const LOGIN_TOKEN_VALID_MS = 15 * 60_000;
+export const LOGIN_TOKEN_VALID_MS = 15 * 60_000;
 
 /** An invitation waits in somebody's mail. */
 export const INVITATION_VALID_MS = 3 * 86_400_000;
@@ -13,18 +16,19 @@ export const INVITATION_VALID_MS = 3 * 86_400_000;
 /** A session ends after this long whether it is used or not. */
 const SESSION_VALID_MS = 7 * 86_400_000;
 
+type Transaction = Pick<EntityManager, 'execute'>;
+
 /**
  * Makes a one-time login token for a user.
  *
- * @param validMs 15 minutes unless something else is said.
  * @returns its text, of which only the SHA-256 is stored.
  */
-export async function issueLoginToken(sql: Sql, userId: string, validMs = LOGIN_TOKEN_VALID_MS): Promise<string> {
+export async function storeLoginToken(tx: Transaction, userId: string, validMs: number): Promise<string> {
   const text = newBearerText();
-  await sql.query(
+  await tx.execute(
     `insert into login_tokens (token_hash, user_id, expires_at)
-     values ($1, $2, now() + $3 * interval '1 millisecond')`,
-    [hashCredential(text), userId, validMs],
+     values (decode(?, 'hex'), ?, now() + ?::float8 * interval '1 millisecond')`,
+    [hashCredential(text).toString('hex'), userId, validMs],
   );
   return text;
 }
@@ -35,49 +39,59 @@ export interface NewSession {
   readonly expiresAt: Date;
 }
 
-/** One statement, so that of two that come at once with the same token one gets a session. */
-const EXCHANGE = `
-  with used as (
-    update login_tokens t set used_at = now() from users u
-    where t.token_hash = $1 and t.used_at is null and t.expires_at > now()
-      and u.id = t.user_id and u.disabled_at is null
-    returning t.user_id
-  )
-  insert into sessions (id, user_id, token_hash, expires_at)
-  select $2::uuid, user_id, $3::bytea, now() + $4 * interval '1 millisecond' from used
-  returning expires_at as "expiresAt"`;
+/** Of two that come at once with the same token one finds it used. */
+const USE = `
+  update login_tokens t set used_at = now() from users u
+  where t.token_hash = decode(?, 'hex') and t.used_at is null and t.expires_at > now()
+    and u.id = t.user_id and u.disabled_at is null
+  returning t.user_id as "userId"`;
 
 /** Exchanges a login token for a session; `undefined` when it is unknown, used or expired, or its user is disabled. */
-export async function exchangeLoginToken(sql: Sql, loginToken: string): Promise<NewSession | undefined> {
-  const token = newBearerText();
-  const { rows } = await sql.query<{ expiresAt: Date }>(EXCHANGE, [
-    hashCredential(loginToken),
-    newUuidV7(),
-    hashCredential(token),
-    SESSION_VALID_MS,
-  ]);
-  return rows[0] && { token, expiresAt: rows[0].expiresAt };
+export async function exchangeLoginToken(pool: pg.Pool, loginToken: string): Promise<NewSession | undefined> {
+  return await rawTransaction(pool, async (tx) => {
+    const [used] = await tx.execute<{ userId: string }[]>(USE, [hashCredential(loginToken).toString('hex')]);
+    return used && (await startSession(tx, used.userId, 'login-link'));
+  });
 }
 
-/** Starts a session of a user in the transaction that `em` is in. */
-export async function startSession(em: EntityManager, userId: string): Promise<NewSession> {
+/** Starts a session of a user in a transaction, and records it. */
+export async function startSession(
+  tx: Transaction,
+  userId: string,
+  by: 'login-link' | 'identity-provider',
+): Promise<NewSession> {
   const token = newBearerText();
-  const [row] = await em.execute<{ expiresAt: Date }[]>(
+  const id = newUuidV7();
+  const [row] = await tx.execute<{ expiresAt: Date }[]>(
     `insert into sessions (id, user_id, token_hash, expires_at)
-     values (?, ?, decode(?, 'hex'), now() + ? * interval '1 millisecond') returning expires_at as "expiresAt"`,
-    [newUuidV7(), userId, hashCredential(token).toString('hex'), SESSION_VALID_MS],
+     values (?, ?, decode(?, 'hex'), now() + ?::float8 * interval '1 millisecond') returning expires_at as "expiresAt"`,
+    [id, userId, hashCredential(token).toString('hex'), SESSION_VALID_MS],
+  );
+  await recordAudit(
+    tx,
+    { userId, credential: { type: 'session', id } },
+    { action: 'session.started', subjectId: formatId('user', userId), details: { by } },
   );
   return { token, expiresAt: new Date(row!.expiresAt) };
 }
 
 /** Signs out: the session ends in every process. */
-export async function endSession(sql: Sql, token: string): Promise<void> {
-  const { rows } = await sql.query<{ id: string }>(
-    'update sessions set revoked_at = now() where token_hash = $1 and revoked_at is null returning id',
-    [hashCredential(token)],
-  );
-  const ended = rows.map(({ id }) => ({ kind: 'credential-ended', credentialId: id }) as const);
-  for (const payload of encodeEvents(ended)) await sql.query('select pg_notify($1, $2)', [CHANNEL, payload]);
+export async function endSession(pool: pg.Pool, token: string): Promise<void> {
+  await rawTransaction(pool, async (tx) => {
+    const [ended] = await tx.execute<{ id: string; userId: string }[]>(
+      `update sessions set revoked_at = now() where token_hash = decode(?, 'hex') and revoked_at is null
+       returning id, user_id as "userId"`,
+      [hashCredential(token).toString('hex')],
+    );
+    if (ended === undefined) return;
+    const { id, userId } = ended;
+    await publish(tx, [{ kind: 'credential-ended', credentialId: id }]);
+    await recordAudit(
+      tx,
+      { userId, credential: { type: 'session', id } },
+      { action: 'session.ended', subjectId: formatId('user', userId) },
+    );
+  });
 }
 
 /** Removes what no longer opens anything; maintenance calls it. */

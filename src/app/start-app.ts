@@ -2,7 +2,7 @@ import type { AddressInfo } from 'node:net';
 import { Registry } from 'prom-client';
 import { Authenticator } from '../access/authenticate.js';
 import { type EnsuredOwner, ensureOwner } from '../access/owner.js';
-import { issueLoginToken } from '../access/sessions.js';
+import { createOwnerLink } from '../access/login-links.js';
 import { DurationRecorder } from '../calls/duration-recorder.js';
 import { chooseStatisticsShard } from '../calls/statistics-shard.js';
 import type { Config } from '../config.js';
@@ -154,7 +154,7 @@ async function invitation(
       ? await findExampleCommand(parts, owner.ownerId, publicUrl)
       : undefined;
   const loginUrl = embedded
-    ? `${publicUrl}/login?token=${await issueLoginToken(database.pool, owner.ownerId)}`
+    ? `${publicUrl}/login?token=${await createOwnerLink(database, owner.ownerId, 'startup')}`
     : undefined;
   return { loginUrl, curl };
 }

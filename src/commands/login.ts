@@ -1,5 +1,5 @@
+import { createOwnerLink } from '../access/login-links.js';
 import { ensureOwner } from '../access/owner.js';
-import { issueLoginToken } from '../access/sessions.js';
 import { openStored } from '../app/stored.js';
 import type { Config } from '../config.js';
 import { createLogger } from '../lib/logger.js';
@@ -12,7 +12,7 @@ export async function loginCommand(config: Config): Promise<number> {
     const { database } = await openStored(stack, { config, log: createLogger('warn') });
     const { ownerId } = await ensureOwner({ database, clock: systemClock }, config.adminToken);
     const base = config.publicUrl ?? `http://${config.host}:${config.port}`;
-    console.log(`${base}/login?token=${await issueLoginToken(database.pool, ownerId)}`);
+    console.log(`${base}/login?token=${await createOwnerLink(database, ownerId, 'command-line')}`);
     return 0;
   } finally {
     await stack.disposeAsync();

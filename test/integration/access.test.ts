@@ -4,7 +4,7 @@ import { Authenticator } from '../../src/access/authenticate.js';
 import { ensureOwner } from '../../src/access/owner.js';
 import type { Principal } from '../../src/access/principal.js';
 import { SESSION_COOKIE } from '../../src/access/session-cookie.js';
-import { endSession, exchangeLoginToken, issueLoginToken, removeEndedSessions } from '../../src/access/sessions.js';
+import { endSession, exchangeLoginToken, removeEndedSessions } from '../../src/access/sessions.js';
 import { openDatabase } from '../../src/db/database.js';
 import { ENTITIES } from '../../src/entities.js';
 import { topics } from '../../src/events/event.js';
@@ -14,6 +14,7 @@ import { systemClock } from '../../src/lib/clock.js';
 import { createLogger } from '../../src/lib/logger.js';
 import type { Outcome } from '../../src/lib/user-error.js';
 import { type AdminFixture, openAdminFixture } from '../support/admin-fixture.js';
+import { loginTokenOf } from '../support/sign-in.js';
 import { createTestDatabase } from '../support/test-database.js';
 
 let fixture: AdminFixture;
@@ -226,7 +227,7 @@ describe('API tokens', () => {
 });
 
 describe('signing in', () => {
-  const login = (): Promise<string> => issueLoginToken(fixture.database.pool, fixture.owner.userId);
+  const login = (): Promise<string> => loginTokenOf(fixture.database.pool, fixture.owner.userId);
 
   it('gives one session for one login token, however many ask at once', async () => {
     const { pool } = fixture.database;
@@ -250,7 +251,7 @@ describe('signing in', () => {
     await pool.query("update login_tokens set expires_at = now() - interval '1 second' where used_at is null");
     expect(await exchangeLoginToken(pool, expired)).toBeUndefined();
     const user = await fixture.addUser('viewer');
-    const disabled = await issueLoginToken(pool, user.userId);
+    const disabled = await loginTokenOf(pool, user.userId);
     await pool.query('update users set disabled_at = now() where id = $1', [user.userId]);
     expect(await exchangeLoginToken(pool, disabled)).toBeUndefined();
   });
@@ -268,6 +269,11 @@ describe('signing in', () => {
     });
     expect(await authenticator.authenticate(presented)).toBeUndefined();
     ended.close();
+    const { rows } = await pool.query<{ entry: string }>(
+      "select action || ' ' || credential as entry from audit_events where action like 'session.%' order by seq desc limit 2",
+    );
+    const credential = `session:${principal.credential.id}`;
+    expect(rows.map(({ entry }) => entry)).toEqual([`session.ended ${credential}`, `session.started ${credential}`]);
   });
 
   it('is not confused by a planted cookie, a token in its place, or a wrong header beside it', async () => {

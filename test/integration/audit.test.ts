@@ -63,4 +63,13 @@ describe('the audit log', () => {
     await tamper(statement);
     expect(await verifyAudit(fixture.database.pool)).toEqual({ intact: false, seq });
   });
+
+  it('takes no event before the first, and shows one that got there all the same', async () => {
+    const forge = `insert into audit_events select -5, at, user_id, credential, 'user.forged', subject_id, details,
+      previous_hash, hash from audit_events where seq = 5`;
+    await expect(fixture.database.pool.query(forge)).rejects.toMatchObject({ code: '23514' });
+    await fixture.database.pool.query('alter table audit_events drop constraint audit_events_seq');
+    await fixture.database.pool.query(forge);
+    expect(await verifyAudit(fixture.database.pool)).toEqual({ intact: false, seq: -5 });
+  });
 });

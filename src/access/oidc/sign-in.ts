@@ -38,7 +38,7 @@ export async function signInWithIdentity(
       (await linkInvited(em, identity)) ??
       (newUsersRole && (await addNewcomer(em, clock, identity, newUsersRole)));
     if (user === undefined || user.disabled) throw new AppError('IDENTITY_UNKNOWN');
-    return await startSession(em, user.id);
+    return await startSession(em, user.id, 'identity-provider');
   });
 }
 

@@ -7,6 +7,7 @@ import { type Connection, ConnectionArgs } from '../connections.js';
 import type { GraphqlContext } from '../context.js';
 import { keysetConnection, keysetRequest } from '../keyset-connection.js';
 import { readId } from '../public-id.js';
+import { changedWebhook } from './changed-webhook.js';
 import { CallObject } from '../types/call.js';
 import {
   CallbackAttemptObject,
@@ -101,16 +102,15 @@ export class CallbackMutations {
     description: 'Replaces the secret that the callbacks of a webhook are signed with, at once.',
   })
   async regenerateWebhookCallbackSecret(
-    @Ctx() { services, principal, loaders }: GraphqlContext,
+    @Ctx() context: GraphqlContext,
     @Arg('input', () => RegenerateWebhookCallbackSecretInput, { description: 'Which webhook.' })
     input: RegenerateWebhookCallbackSecretInput,
   ): Promise<WebhookCallbackPayload> {
     const webhookId = readId('webhook', input.id);
-    const outcome = await regenerateCallbackSecret(services, principal, { webhookId });
+    const outcome = await regenerateCallbackSecret(context.services, context.principal, { webhookId });
     if (!outcome.ok) return { userErrors: outcome.userErrors };
-    const view = await loaders.webhooks.clear(webhookId).load(webhookId);
     return {
-      ...(view !== undefined && { webhook: new WebhookObject(view) }),
+      ...(await changedWebhook(context, webhookId)),
       callbackSecret: outcome.value,
       userErrors: [],
     };

@@ -9,7 +9,7 @@ import {
 } from '../../webhooks/manage/rotate-webhook-secret.js';
 import type { GraphqlContext } from '../context.js';
 import { readId } from '../public-id.js';
-import { WebhookObject } from '../types/webhook.js';
+import { changedWebhook } from './changed-webhook.js';
 import {
   ExpireWebhookSecretInput,
   RegenerateWebhookSecretInput,
@@ -84,25 +84,23 @@ export class SecretMutations {
       'Ends a retiring secret before its time: its senders have all followed. The active one stays, except where the sender makes the secrets: then nothing is accepted until its next one is brought.',
   })
   async expireWebhookSecret(
-    @Ctx() { services, principal, loaders }: GraphqlContext,
+    @Ctx() context: GraphqlContext,
     @Arg('input', () => ExpireWebhookSecretInput, { description: 'Which one.' }) input: ExpireWebhookSecretInput,
   ): Promise<WebhookPayload> {
+    const { services, principal } = context;
     const outcome = await expireWebhookSecret(services, principal, { secretId: readId('secretVersion', input.id) });
     if (!outcome.ok) return { userErrors: outcome.userErrors };
-    const { webhookId } = outcome.value;
-    const view = await loaders.webhooks.clear(webhookId).load(webhookId);
-    return { ...(view !== undefined && { webhook: new WebhookObject(view) }), userErrors: [] };
+    return { ...(await changedWebhook(context, outcome.value.webhookId)), userErrors: [] };
   }
 }
 
 async function shown(
-  { loaders }: GraphqlContext,
+  context: GraphqlContext,
   webhookId: string,
   { secret, previousExpiresAt }: Pick<NewSecret, 'secret' | 'previousExpiresAt'>,
 ): Promise<WebhookSecretPayload> {
-  const view = await loaders.webhooks.clear(webhookId).load(webhookId);
   return {
-    ...(view !== undefined && { webhook: new WebhookObject(view) }),
+    ...(await changedWebhook(context, webhookId)),
     secret,
     previousSecretExpiresAt: previousExpiresAt,
     userErrors: [],

@@ -63,7 +63,8 @@ export class UserResolver {
 
   @Authorized<Permission>('users:manage')
   @Mutation(() => InviteUserPayload, {
-    description: 'Lets somebody in. The answer has a link that signs them in once; give it to nobody else.',
+    description:
+      'Lets somebody in. The answer has a link that signs them in once; give it to nobody else. A repeat has none: `createLoginLink` makes another.',
   })
   async inviteUser(
     @Ctx() { services, principal }: GraphqlContext,
@@ -76,8 +77,12 @@ export class UserResolver {
       idempotencyKey: input.idempotencyKey,
     });
     if (!outcome.ok) return { userErrors: outcome.userErrors };
-    const { token } = await createLoginLink(services, principal, outcome.value.id);
-    return { user: new UserObject(outcome.value), loginUrl: loginUrl(services.publicUrl(), token), userErrors: [] };
+    const { user, loginToken } = outcome.value;
+    return {
+      user: new UserObject(user),
+      ...(loginToken !== undefined && { loginUrl: loginUrl(services.publicUrl(), loginToken) }),
+      userErrors: [],
+    };
   }
 
   @Authorized<Permission>('users:manage')

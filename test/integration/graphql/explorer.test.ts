@@ -2,10 +2,10 @@ import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { parse, validate } from 'graphql';
 import { SESSION_COOKIE } from '../../../src/access/session-cookie.js';
-import { exchangeLoginToken, issueLoginToken } from '../../../src/access/sessions.js';
 import { FIRST_QUERY } from '../../../src/graphql/explorer.js';
 import { buildGraphqlSchema } from '../../../src/graphql/schema.js';
 import { addToken, type GraphqlProcess, openGraphqlProcess } from '../../support/graphql-process.js';
+import { signIn } from '../../support/sign-in.js';
 import { createTestDatabase, type TestDatabase } from '../../support/test-database.js';
 
 /** What browsers send when somebody enters an address. */
@@ -55,8 +55,8 @@ describe('the explorer', () => {
     expect(await stranger.text()).not.toContain('<script');
     const { pool } = gateway.database;
     const { userId } = await addToken(pool, 'viewer');
-    const session = await exchangeLoginToken(pool, await issueLoginToken(pool, userId));
-    const known = await fetch(gateway.url, { headers: { ...BROWSER, Cookie: `${SESSION_COOKIE}=${session!.token}` } });
+    const session = await signIn(pool, userId);
+    const known = await fetch(gateway.url, { headers: { ...BROWSER, Cookie: `${SESSION_COOKIE}=${session.token}` } });
     expect(known.status).toBe(200);
     await known.arrayBuffer();
   });

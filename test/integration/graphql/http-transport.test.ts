@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { SESSION_COOKIE } from '../../../src/access/session-cookie.js';
-import { exchangeLoginToken, issueLoginToken } from '../../../src/access/sessions.js';
 import { addToken, type GraphqlProcess, openGraphqlProcess, readAnswer } from '../../support/graphql-process.js';
+import { signIn } from '../../support/sign-in.js';
 import { createTestDatabase, type TestDatabase } from '../../support/test-database.js';
 
 let testDatabase: TestDatabase;
@@ -61,17 +61,17 @@ describe('who calls', () => {
 
   it('is who signed in, by the cookie', async () => {
     const { pool } = gateway.database;
-    const session = await exchangeLoginToken(pool, await issueLoginToken(pool, owner.userId));
+    const session = await signIn(pool, owner.userId);
     const { data } = await gateway.post('{ viewer { role } }', {
-      headers: { Cookie: `${SESSION_COOKIE}=${session!.token}` },
+      headers: { Cookie: `${SESSION_COOKIE}=${session.token}` },
     });
     expect(data).toEqual({ viewer: { role: 'OWNER' } });
   });
 
   it('is not who looks at a page of somebody else, though the browser sends the cookie; a token works anywhere', async () => {
     const { pool } = gateway.database;
-    const session = await exchangeLoginToken(pool, await issueLoginToken(pool, owner.userId));
-    const Cookie = `${SESSION_COOKIE}=${session!.token}`;
+    const session = await signIn(pool, owner.userId);
+    const Cookie = `${SESSION_COOKIE}=${session.token}`;
     const ask = async (headers: Record<string, string>): Promise<[number, string | undefined]> => {
       const { status, errors } = await gateway.post('{ viewer { role } }', { headers });
       return [status, errors?.[0]!.extensions.code];

@@ -162,7 +162,7 @@ describe('the key of a creation', () => {
     ['createAgentWorker', 'worker { id }', '{ name: "A", instructions: "Be of use.", KEY }'],
     ['createModel', 'model { id }', '{ name: "A", provider: OPENAI, modelName: "gpt", apiKey: "sk-1", KEY }'],
     ['createApiToken', 'apiToken { id } token', '{ name: "A", KEY }'],
-    ['inviteUser', 'user { id }', '{ name: "A", email: "a@a.example", role: VIEWER, KEY }'],
+    ['inviteUser', 'user { id } loginUrl', '{ name: "A", email: "a@a.example", role: VIEWER, KEY }'],
   ])('%s makes it once, and shows its secret once', async (mutation, fields, input) => {
     const made = async (key: string, name = 'A'): Promise<Record<string, unknown>> => {
       const given = input.replace('KEY', `idempotencyKey: "${key}"`).replace('"A"', `"${name}"`);
@@ -178,7 +178,7 @@ describe('the key of a creation', () => {
     expect(first).toMatchObject({ userErrors: [], [thing]: { id: expect.any(String) } });
     const again = await made(key);
     expect(again[thing]).toEqual(first[thing]);
-    for (const secret of ['signingSecret', 'token']) {
+    for (const secret of ['signingSecret', 'token', 'loginUrl']) {
       if (!(secret in first)) continue;
       expect(first[secret]).toEqual(expect.any(String));
       expect(again[secret]).toBeNull();

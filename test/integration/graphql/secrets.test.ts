@@ -36,6 +36,35 @@ const ROTATE = mutation('rotateWebhookSecret');
 const reveal = async (id: string): Promise<string> =>
   (await run(REVEAL, { input: { id } })).data.revealWebhookSecret.secret;
 
+describe('a token that may change secrets and nothing else', () => {
+  it('gets the new one, and no webhook', async () => {
+    const id = await fixture.addWebhook('Narrow', ['worker-any'], { callbackUrl: 'https://dashboard.example/done' });
+    const rotator = await fixture.addUser('owner', ['webhooks:rotate-secret']);
+    const revealer = await fixture.addUser('owner', ['webhooks:reveal-secret']);
+    const whole = { webhook: null, secret: expect.stringMatching(/^whsec_/), userErrors: [] };
+    const answers = [
+      [(await run(REVEAL, { input: { id } }, revealer)).data.revealWebhookSecret, whole],
+      [(await run(ROTATE, { input: { id } }, rotator)).data.rotateWebhookSecret, whole],
+      [(await run(REGENERATE, { input: { id } }, rotator)).data.regenerateWebhookSecret, whole],
+    ];
+    for (const [answer, expected] of answers) expect(answer).toMatchObject(expected);
+    await run(ROTATE, { input: { id } });
+    const { data } = await run('query ($id: ID!) { webhook(id: $id) { secrets { id expiresAt } } }', { id });
+    const retiring = data.webhook.secrets.find(({ expiresAt }: { expiresAt: string | null }) => expiresAt !== null);
+    const expire = `mutation ($input: ExpireWebhookSecretInput!) {
+      expireWebhookSecret(input: $input) { webhook { id } userErrors { code } } }`;
+    const expired = await run(expire, { input: { id: retiring.id } }, rotator);
+    expect([expired.errors, expired.data.expireWebhookSecret]).toEqual([[], { webhook: null, userErrors: [] }]);
+    const callback = `mutation ($input: RegenerateWebhookCallbackSecretInput!) {
+      regenerateWebhookCallbackSecret(input: $input) { webhook { id } callbackSecret userErrors { code } } }`;
+    const called = await run(callback, { input: { id } }, rotator);
+    expect(called.data.regenerateWebhookCallbackSecret).toMatchObject({
+      webhook: null,
+      callbackSecret: expect.stringMatching(/^whsec_/),
+    });
+  });
+});
+
 describe('revealWebhookSecret', () => {
   it('shows the active secret and records who saw it', async () => {
     const id = await fixture.addWebhook('Reveal', ['worker-any'], {

@@ -3,7 +3,6 @@ import { buildSchema, type GraphQLSchema } from 'graphql';
 import { type Client, createClient } from 'graphql-sse';
 import { revokeApiToken } from '../../../src/access/api-tokens.js';
 import { SESSION_COOKIE } from '../../../src/access/session-cookie.js';
-import { exchangeLoginToken, issueLoginToken } from '../../../src/access/sessions.js';
 import type { LiveLimits } from '../../../src/graphql/live/live-options.js';
 import { systemClock } from '../../../src/lib/clock.js';
 import { formatId } from '../../../src/lib/ids.js';
@@ -16,6 +15,7 @@ import {
   openGraphqlProcess,
   openKnownSocket,
 } from '../../support/graphql-process.js';
+import { signIn } from '../../support/sign-in.js';
 import { subscribers } from '../../support/hub-subscribers.js';
 
 let fixture: ExecutionFixture;
@@ -167,8 +167,8 @@ describe('subscriptions over server-sent events', () => {
 describe('what opens a stream', () => {
   it("is a token or a browser's session cookie from our own pages, and nothing else", async () => {
     const { pool } = gateway.database;
-    const session = await exchangeLoginToken(pool, await issueLoginToken(pool, owner.userId));
-    const Cookie = `${SESSION_COOKIE}=${session!.token}`;
+    const session = await signIn(pool, owner.userId);
+    const Cookie = `${SESSION_COOKIE}=${session.token}`;
     const { origin } = new URL(gateway.url);
     const cases: [number, Record<string, string>][] = [
       [200, { Cookie }],

@@ -1,9 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { type Permission, PERMISSIONS } from '../../../src/access/permissions.js';
 import type { Principal } from '../../../src/access/principal.js';
 import { exchangeLoginToken } from '../../../src/access/sessions.js';
 import { topics } from '../../../src/events/event.js';
 import { formatId, newUuidV7, parseId } from '../../../src/lib/ids.js';
 import { type Answer, type GraphqlFixture, openGraphqlFixture } from '../../support/graphql-fixture.js';
+import { signIn } from '../../support/sign-in.js';
 import { addToken, type GraphqlProcess, openGraphqlProcess, openKnownSocket } from '../../support/graphql-process.js';
 
 let fixture: GraphqlFixture;
@@ -87,7 +89,60 @@ describe('a login link', () => {
   });
 });
 
+describe('a narrowed token', () => {
+  it('gives no role, and no way in, that may do more than itself', async () => {
+    const manager = await fixture.addUser('admin', ['users:manage']);
+    const viewer = idOf(await fixture.addUser('viewer'));
+    const link = { userId: idOf(manager) };
+    expect((await fixture.run(LINK, { input: link }, manager)).codes).toEqual(['FORBIDDEN']);
+    expect((await invite({ name: 'x', role: 'ADMIN' }, manager)).codes).toEqual(['FORBIDDEN']);
+    expect((await update({ id: viewer, role: 'ADMIN' }, manager)).codes).toEqual(['FORBIDDEN']);
+    const admin = idOf(await fixture.addUser('admin'));
+    expect((await update({ id: admin, email: 'mine@example.com' }, manager)).codes).toEqual(['FORBIDDEN']);
+    expect((await disable(viewer, manager)).codes).toEqual([]);
+  });
+
+  it('gives what it has', async () => {
+    const all = Object.keys(PERMISSIONS) as Permission[];
+    const scopes = all.filter((permission) => PERMISSIONS[permission] === 'viewer' || permission === 'users:manage');
+    const manager = await fixture.addUser('admin', scopes);
+    expect((await invite({ name: 'x', role: 'VIEWER' }, manager)).codes).toEqual([]);
+    const { errors, codes } = await invite({ name: 'x', role: 'OPERATOR' }, manager);
+    expect(codes).toEqual(['FORBIDDEN']);
+    expect(errors[0]!.message).toContain('webhooks:test');
+  });
+
+  it('that expires makes no login link for its own user', async () => {
+    const { token, tokenId, userId } = await addToken(fixture.database.pool, 'admin');
+    const link = (id: string): ReturnType<GraphqlProcess['post']> =>
+      gateway.post(LINK, { token, variables: { input: { userId: id } } });
+    expect((await link(formatId('user', userId))).errors).toBeUndefined();
+    const soon = "update api_tokens set expires_at = now() + interval '1 hour' where id = $1";
+    await fixture.database.pool.query(soon, [tokenId]);
+    expect((await link(formatId('user', userId))).errors?.[0]?.extensions.code).toBe('FORBIDDEN');
+    expect((await link(idOf(await fixture.addUser('viewer')))).errors).toBeUndefined();
+  });
+});
+
 describe('a changed user', () => {
+  it('with a higher role signs in anew: what somebody got before rises with nobody', async () => {
+    const { data } = await invite({ name: 'Up', role: 'VIEWER' });
+    const { id } = data.inviteUser.user;
+    const { pool } = fixture.database;
+    const userId = parseId('user', id)!;
+    const session = await signIn(pool, userId);
+    const sessions = async (): Promise<unknown[]> =>
+      (await pool.query('select 1 from sessions where user_id = $1 and revoked_at is null', [userId])).rows;
+    await update({ id, role: 'VIEWER' });
+    expect([await sessions(), session.token]).toEqual([[expect.anything()], expect.any(String)]);
+    await update({ id, role: 'EDITOR' });
+    expect(await sessions()).toEqual([]);
+    expect(await exchangeLoginToken(pool, tokenIn(data.inviteUser.loginUrl))).toBeUndefined();
+    await signIn(pool, userId);
+    await update({ id, role: 'VIEWER' });
+    expect(await sessions()).toHaveLength(1);
+  });
+
   it('is checked against the version that was seen', async () => {
     const user = idOf(await fixture.addUser('viewer'));
     expect((await update({ id: user, name: 'New', expectedVersion: 1 })).data.updateUser.user).toMatchObject({
@@ -171,6 +226,7 @@ describe('lists', () => {
   it('page through the audit log both ways, and say who did what to whom', async () => {
     const { data } = await invite({ name: 'Audited', role: 'VIEWER' });
     const subjectId = data.inviteUser.user.id as string;
+    await fixture.run(LINK, { input: { userId: subjectId } });
     await update({ id: subjectId, name: 'Audited Twice' });
     const LIST = `query ($first: Int, $last: Int, $after: String, $before: String, $subjectId: ID, $action: String) {
       auditEvents(first: $first, last: $last, after: $after, before: $before, subjectId: $subjectId, action: $action) {

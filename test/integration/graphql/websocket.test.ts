@@ -3,7 +3,6 @@ import { buildSchema, type GraphQLSchema } from 'graphql';
 import { WebSocket } from 'ws';
 import { revokeApiToken } from '../../../src/access/api-tokens.js';
 import { SESSION_COOKIE } from '../../../src/access/session-cookie.js';
-import { exchangeLoginToken, issueLoginToken } from '../../../src/access/sessions.js';
 import type { LiveLimits } from '../../../src/graphql/live/live-options.js';
 import { systemClock } from '../../../src/lib/clock.js';
 import {
@@ -14,6 +13,7 @@ import {
   openKnownSocket,
   openSocket,
 } from '../../support/graphql-process.js';
+import { signIn } from '../../support/sign-in.js';
 import { createTestDatabase, type TestDatabase } from '../../support/test-database.js';
 
 let testDatabase: TestDatabase;
@@ -92,9 +92,9 @@ describe('the way in', () => {
 
   it("is a browser's session cookie, from our own pages", async () => {
     const { pool } = gateway.database;
-    const session = await exchangeLoginToken(pool, await issueLoginToken(pool, owner.userId));
+    const session = await signIn(pool, owner.userId);
     const raw = openSocket(gateway.socketUrl, {
-      headers: { Cookie: `${SESSION_COOKIE}=${session!.token}`, Origin: new URL(gateway.url).origin },
+      headers: { Cookie: `${SESSION_COOKIE}=${session.token}`, Origin: new URL(gateway.url).origin },
     });
     await raw.opened;
     raw.send({ type: 'connection_init' });
@@ -104,9 +104,9 @@ describe('the way in', () => {
 
   it('is closed to foreign pages, also with a cookie: 4403', async () => {
     const { pool } = gateway.database;
-    const session = await exchangeLoginToken(pool, await issueLoginToken(pool, owner.userId));
+    const session = await signIn(pool, owner.userId);
     for (const Origin of ['https://evil.example', 'null']) {
-      const headers = { Cookie: `${SESSION_COOKIE}=${session!.token}`, Origin };
+      const headers = { Cookie: `${SESSION_COOKIE}=${session.token}`, Origin };
       const { code, reason } = await openSocket(gateway.socketUrl, { headers }).closed;
       expect([Origin, code, reason]).toEqual([Origin, 4403, 'Foreign origin']);
     }
