@@ -3,6 +3,7 @@ import { IdentityProvider } from '../access/oidc/identity-provider.js';
 import { signInWithIdentity } from '../access/oidc/sign-in.js';
 import { endSession, exchangeLoginToken } from '../access/sessions.js';
 import { createGraphql } from '../graphql/create-graphql.js';
+import { OPERATION_BYTES_MAX } from '../graphql/read-json-body.js';
 import type { TestCallAnswer } from '../graphql/context.js';
 import type { AdminOptions } from '../http/http.js';
 import { responseOfCall } from '../http/response-of-call.js';
@@ -60,6 +61,7 @@ export function buildAdmin(stack: AsyncDisposableStack, parts: Parts, options: B
   return {
     routes: {
       graphql: graphql.middleware,
+      operationBytesMax: OPERATION_BYTES_MAX,
       upgrade: graphql.upgrade,
       signIn: {
         exchangeLoginToken: (token) => exchangeLoginToken(pool, token),

@@ -51,9 +51,11 @@ export class Conditions {
     return `$${this.values.length}`;
   }
 
-  /** Adds a condition on a value, unless the value is undefined. */
+  /** Adds a condition on a value, unless the value is undefined. A text with U+0000 is in no row: PostgreSQL has none. */
   add(value: unknown, condition: (place: string) => string): void {
-    if (value !== undefined) this.#texts.push(condition(this.place(value)));
+    if (value === undefined) return;
+    const isNowhere = typeof value === 'string' && value.includes('\0');
+    this.#texts.push(isNowhere ? 'false' : condition(this.place(value)));
   }
 
   get text(): string {

@@ -1,4 +1,5 @@
 import { GraphQLError, type GraphQLFormattedError, Kind } from 'graphql';
+import { DATABASE_RETRY_AFTER_MS, isDatabaseAway } from '../db/database-away.js';
 import { AppError, ERROR_CODES, type ErrorCode } from '../errors.js';
 import type { Logger } from '../lib/logger.js';
 
@@ -81,12 +82,17 @@ export function presentError(error: unknown, options: PresentErrorOptions): Grap
   }
   const code = error instanceof GraphQLError ? codeOfGraphqlError(error) : undefined;
   if (code !== undefined) {
-    const message = (error as GraphQLError).message;
+    const message = withoutValues(error as GraphQLError);
     return {
       message: options.suggestions ? message : message.replaceAll(SUGGESTION, ''),
       ...place,
       extensions: { code, requestId },
     };
+  }
+  if (isDatabaseAway(source)) {
+    options.log.warn({ err: source, requestId }, 'a GraphQL operation found the database away');
+    const extensions = { code: 'INTERNAL_SERVER_ERROR', retryAfterMs: DATABASE_RETRY_AFTER_MS, requestId };
+    return { message: 'The database can not be reached at the moment.', ...place, extensions };
   }
   logHidden(source, place.path, options);
   return {
@@ -94,6 +100,36 @@ export function presentError(error: unknown, options: PresentErrorOptions): Grap
     ...place,
     extensions: { code: 'INTERNAL_SERVER_ERROR', requestId },
   };
+}
+
+/** graphql-js quotes what was given, which can be a secret in the wrong place or a megabyte: the place says enough. */
+function withoutValues(error: GraphQLError): string {
+  const said = ofVariable(error) ?? withoutQuote(error.message);
+  return said.length > MESSAGE_CHARACTERS_MAX ? `${said.slice(0, MESSAGE_CHARACTERS_MAX)}…` : said;
+}
+
+/** @returns `undefined` for what is not about a variable's value. */
+function ofVariable({ message, nodes, originalError }: GraphQLError): string | undefined {
+  const node = nodes?.[0];
+  if (node?.kind !== Kind.VARIABLE_DEFINITION) return undefined;
+  let reason: string | undefined;
+  for (let at: unknown = originalError; at instanceof Error; at = at instanceof GraphQLError && at.originalError) {
+    if (message.endsWith(`; ${at.message}`)) reason = at.message;
+  }
+  if (reason === undefined) return undefined;
+  const place = / at "([\w.[\]]+)"$/.exec(message.slice(0, -`; ${reason}`.length))?.[1] ?? node.variable.name.value;
+  return `Variable "$${place}" got an invalid value: ${withoutQuote(reason)}`;
+}
+
+const MESSAGE_CHARACTERS_MAX = 1_000;
+
+/** https://github.com/graphql/graphql-js/tree/16.x.x/src/type (scalars.ts, definition.ts) and its ValuesOfCorrectTypeRule. */
+function withoutQuote(message: string): string {
+  return message
+    .replace(/^(\w+ cannot represent [^:"]*): [^]*$/, '$1.')
+    .replace(/^(Enum "\w+" cannot represent [^:]*): [^]*?(?= Did you mean |$)/, '$1.')
+    .replace(/^(Expected value of type "[^"]+"), found [^]*?(?= Did you mean |$)/, '$1.')
+    .replace(/^Value "[^]*" does not exist in/, 'This value does not exist in');
 }
 
 function placeOf(error: GraphQLError): Pick<GraphQLFormattedError, 'path' | 'locations'> {

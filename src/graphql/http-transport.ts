@@ -10,6 +10,7 @@ import {
 import { koaMiddleware } from '@as-integrations/koa';
 import { type GraphQLSchema, OperationTypeNode } from 'graphql';
 import type Koa from 'koa';
+import { DATABASE_RETRY_AFTER_MS, isDatabaseAway } from '../db/database-away.js';
 import { AppError } from '../errors.js';
 import type { Logger } from '../lib/logger.js';
 import type { GraphqlContext } from './context.js';
@@ -17,7 +18,7 @@ import { codedError, presentError } from './errors.js';
 import type { OperationLimits } from './limits/operation-limits.js';
 import { documentLimitsRule } from './limits/document-limits.js';
 import { measureCost } from './limits/cost.js';
-import { readJsonBody } from './read-json-body.js';
+import { readJsonBody, statusOfBodyFault } from './read-json-body.js';
 import type { RequestFacts } from './request-facts.js';
 
 export type GraphqlMiddleware = Koa.Middleware<RequestFacts>;
@@ -88,12 +89,20 @@ export function createHttpTransport(options: HttpTransportOptions): HttpTranspor
           if (ctx.method === 'POST') Object.assign(ctx.request, { body: (await readJsonBody(ctx.req)) ?? {} });
         } catch (error) {
           if (!(error instanceof AppError)) throw error;
-          ctx.status = error.code === 'PAYLOAD_TOO_LARGE' ? 413 : 400;
+          ctx.status = statusOfBodyFault(error);
           ctx.set('Connection', 'close'); // the rest of the body would be taken for the next request
           ctx.body = { errors: [present(error)] };
           return;
         }
-        Object.assign(ctx.state, { graphql: await options.contextOf(ctx.state, ctx.headers) });
+        try {
+          Object.assign(ctx.state, { graphql: await options.contextOf(ctx.state, ctx.headers) });
+        } catch (error) {
+          if (!isDatabaseAway(error)) throw error;
+          ctx.status = 503;
+          ctx.set('Retry-After', String(Math.ceil(DATABASE_RETRY_AFTER_MS / 1_000)));
+          ctx.body = { errors: [present(error)] };
+          return;
+        }
         await run(ctx, () => Promise.resolve());
       });
     },

@@ -1,6 +1,7 @@
 import { GraphQLError, GraphQLScalarType, Kind, type ValueNode } from 'graphql';
-import { GraphQLDateTimeISO, GraphQLJSON } from 'graphql-scalars';
+import { GraphQLDateTimeISO } from 'graphql-scalars';
 import { parseDuration, printDuration } from '../lib/duration.js';
+import { JSON_DEPTH_MAX } from '../lib/json-scan.js';
 import { parseNanos, printNanos } from '../lib/nanos.js';
 
 /** RFC 3339 in UTC; a `Date` inside. */
@@ -10,11 +11,51 @@ export const DateTime = renamed(GraphQLDateTimeISO, {
 });
 
 /** Any JSON. Numbers go through JavaScript's: what must stay exact has a text field beside it. */
-export const Json = renamed(GraphQLJSON, {
+export const Json = new GraphQLScalarType<unknown>({
   name: 'JSON',
   description:
-    'Any JSON value. Integers above 2^53 lose digits here, as they do in JavaScript; fields of type String beside it give the exact text.',
+    'Any JSON value, nested at most 64 deep. Integers above 2^53 lose digits here, as they do in JavaScript; fields of type String beside it give the exact text.',
+  parseValue: (value) => checkedJson(value),
+  parseLiteral: (node, variables) => checkedJson(jsonOf(node, variables ?? {}), node),
 });
+
+/** The value of a literal. Objects are made so that `__proto__` is a key as any other. */
+function jsonOf(node: ValueNode, variables: Readonly<Record<string, unknown>>): unknown {
+  switch (node.kind) {
+    case Kind.STRING:
+    case Kind.BOOLEAN:
+      return node.value;
+    case Kind.INT:
+    case Kind.FLOAT:
+      return Number(node.value);
+    case Kind.NULL:
+      return null;
+    case Kind.LIST:
+      return node.values.map((item) => jsonOf(item, variables) ?? null);
+    case Kind.OBJECT:
+      return Object.fromEntries(node.fields.map(({ name, value }) => [name.value, jsonOf(value, variables)]));
+    case Kind.VARIABLE:
+      return variables[node.name.value];
+    case Kind.ENUM:
+      throw badInput('JSON has no names without quotes.', node);
+  }
+}
+
+/** What recursion anywhere could not take, and what JSON could not say again. */
+function checkedJson(value: unknown, node?: ValueNode): unknown {
+  let level: readonly unknown[] = [value];
+  for (let depth = 0; level.length > 0; depth += 1) {
+    if (level.some((item) => typeof item === 'number' && !Number.isFinite(item))) {
+      throw badInput('A number is beyond what JSON can hold here.', node);
+    }
+    const nested = level.filter((item): item is object => typeof item === 'object' && item !== null);
+    if (depth === JSON_DEPTH_MAX && nested.length > 0) {
+      throw badInput(`JSON is nested at most ${JSON_DEPTH_MAX} deep.`, node);
+    }
+    level = nested.flatMap((item): unknown[] => Object.values(item));
+  }
+  return value;
+}
 
 /** A whole number beyond 32 bits: a number outside as long as JavaScript's are exact, a text beyond. */
 export const WholeNumber = new GraphQLScalarType<number | bigint, number | string>({

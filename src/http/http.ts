@@ -14,7 +14,7 @@ import { EVENT_STREAM_TIMES, type EventStreamTimes } from './event-stream.js';
 import { HttpMetrics } from './metrics.js';
 import type { DocumentFacts } from './openapi/form.js';
 import { transportRule } from './middleware/require-https.js';
-import { webhookIdIn } from './paths.js';
+import { pathOf, PATHS, webhookIdIn } from './paths.js';
 import { problemAnswer } from './problem.js';
 import { normalizeTarget, isWellFormed } from './request-form.js';
 import { requestFactsReader, type RequestFacts } from './request-facts.js';
@@ -75,6 +75,8 @@ export interface ResultRoutesOptions extends Pick<ResultAccessOptions, 'verifyWe
 export interface AdminOptions {
   /** Answers GET and POST /graphql; finds the {@link RequestFacts} in `ctx.state`. */
   readonly graphql: HttpMiddleware;
+  /** What an operation may have, in bytes; larger ones are refused by the declared length. */
+  readonly operationBytesMax: number;
   /** Takes over the socket of a WebSocket handshake on /graphql. Transport and Host are checked, Origin is not. */
   readonly upgrade: (req: IncomingMessage, socket: Duplex, head: Buffer, facts: RequestFacts) => void;
   readonly signIn: Omit<SignInOptions, 'authenticate'>;
@@ -148,7 +150,11 @@ export function createHttp(options: HttpOptions): HttpServer {
         unasked.add(req); // a webhook's own limit is asked for first
         return true;
       }
-      if ((declaredLength(req) ?? 0) <= bodyBytesMax) {
+      // An operation has a limit of its own, and is refused in GraphQL's form: what is too large is never asked for.
+      const isOperation = admin !== undefined && pathOf(req.url ?? '') === PATHS.graphql;
+      const declared = declaredLength(req) ?? 0;
+      if (isOperation && declared > admin.operationBytesMax) return true;
+      if (isOperation || declared <= bodyBytesMax) {
         res.writeContinue();
         return true;
       }

@@ -95,6 +95,7 @@ describe('every answer', () => {
       log: log as unknown as HttpOptions['log'],
       admin: {
         graphql: () => Promise.reject(new Error('password=hunter2')),
+        operationBytesMax: 1_048_576,
         upgrade: (_, socket) => socket.destroy(),
         signIn: {
           exchangeLoginToken: () => Promise.reject(Object.assign(new Error('no'), { code: 'ECONNREFUSED' })),
@@ -210,6 +211,7 @@ describe('the server', () => {
         graphql: (ctx) => {
           ctx.body = 'ordinary';
         },
+        operationBytesMax: 1_048_576,
         upgrade: (_req, socket, _head, facts) => {
           hosts.push(facts.sourceIp);
           socket.end('HTTP/1.1 101 Switching Protocols\r\n\r\n');

@@ -23,6 +23,7 @@ beforeAll(async () => {
       graphql: (ctx) => {
         ctx.body = 'explorer';
       },
+      operationBytesMax: 1_048_576,
       upgrade: (_, socket) => socket.destroy(),
       signIn: {
         exchangeLoginToken: (token) => {

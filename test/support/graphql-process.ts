@@ -119,6 +119,7 @@ export async function openGraphqlProcess(options: GraphqlProcessOptions): Promis
   const http = await openHttp({
     admin: {
       graphql: graphql.middleware,
+      operationBytesMax: 1_048_576,
       upgrade: graphql.upgrade,
       signIn: {
         exchangeLoginToken: () => Promise.resolve(undefined),

@@ -78,8 +78,12 @@ export class LiveOperations {
     try {
       const fresh = ({ principal, requestId }: GraphqlContext): GraphqlContext =>
         this.#options.contextOf(principal, requestId);
-      const results = await subscribeLive(args, fresh, (ended) => {
-        if (this.#subscriptions.delete(ended)) this.#running -= 1;
+      const results = await subscribeLive(args, {
+        contextOf: fresh,
+        isClosed: () => this.#closed,
+        onEnd: (ended) => {
+          if (this.#subscriptions.delete(ended)) this.#running -= 1;
+        },
       });
       if (!('next' in results)) return results;
       live = true;

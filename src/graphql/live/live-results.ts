@@ -1,22 +1,36 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { createSourceEventStream, execute, type ExecutionArgs, type ExecutionResult } from 'graphql';
+import { isDatabaseAway } from '../../db/database-away.js';
 import type { GraphqlContext } from '../context.js';
+import { outagePauseMs } from '../subscriptions/patient-sql.js';
 
 /** A subscription's results, as graphql-ws and graphql-sse want them. */
 export type Results = AsyncGenerator<ExecutionResult, void, void>;
+
+export interface SubscribeLiveOptions {
+  /** Makes the context of one event from the operation's. */
+  readonly contextOf: (context: GraphqlContext) => GraphqlContext;
+  /** Whether the connection is gone, so that nothing is waited for any more. */
+  readonly isClosed: () => boolean;
+  /** Called once, when there will be no more results, for whatever reason. */
+  readonly onEnd: (results: Results) => void;
+}
 
 /**
  * Runs a subscription as graphql-js's `subscribe` does, but each event in a context of its own: what a loader
  * remembered for one event must not answer the next.
  *
- * @param contextOf makes the context of one event from the operation's.
- * @param onEnd is called once, when there will be no more results, for whatever reason.
+ * One that cannot begin because the database is away begins when it is back: clients take an error for the end of it.
  */
 export async function subscribeLive(
   args: ExecutionArgs & { readonly contextValue: GraphqlContext },
-  contextOf: (context: GraphqlContext) => GraphqlContext,
-  onEnd: (results: Results) => void,
+  { contextOf, isClosed, onEnd }: SubscribeLiveOptions,
 ): Promise<Results | ExecutionResult> {
-  const source = await createSourceEventStream(args);
+  let source = await createSourceEventStream(args);
+  while (isOutage(source) && !isClosed()) {
+    await sleep(outagePauseMs());
+    source = await createSourceEventStream({ ...args, contextValue: contextOf(args.contextValue) });
+  }
   if (!isAsyncIterable(source)) return source;
   const events = source[Symbol.asyncIterator]();
   let ended = false;
@@ -50,6 +64,10 @@ export async function subscribeLive(
     [Symbol.asyncDispose]: async () => void (await end()),
   };
   return results;
+}
+
+function isOutage(source: AsyncIterable<unknown> | ExecutionResult): boolean {
+  return 'errors' in source && (source.errors ?? []).some(({ originalError }) => isDatabaseAway(originalError));
 }
 
 function isAsyncIterable(value: AsyncIterable<unknown> | ExecutionResult): value is AsyncIterable<unknown> {

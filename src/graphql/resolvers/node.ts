@@ -17,36 +17,52 @@ import { workerObject } from '../types/worker-kinds.js';
 
 const IDS_MAX = 100;
 
+const NODES = 'a webhook, worker, connection, model, call, execution, callback, alert, bulk operation or user';
+
+/** A text that is the id of nothing. */
+const NO_NODE_ID = Symbol('no id of a node');
+
 @Resolver()
 export class NodeResolver {
   @Authorized()
   @Query(() => NodeObject, { nullable: true, description: 'Whatever has this id; null when there is nothing.' })
   async node(
     @Ctx() context: GraphqlContext,
-    @Arg('id', () => ID, { description: 'The id of a webhook, worker, connection, model, call, execution or user.' })
+    @Arg('id', () => ID, { description: `The id of ${NODES}.` })
     id: string,
   ): Promise<NodeObject | undefined> {
-    return await readNode(context, id);
+    const node = await readNode(context, id);
+    if (node === NO_NODE_ID) throw new AppError('BAD_USER_INPUT', `This is not the id of ${NODES}.`);
+    return node;
   }
 
   @Authorized()
   @Query(() => [NodeObject], {
     nullable: 'items',
-    description: 'Whatever has these ids, in their order; null where there is nothing.',
+    description:
+      'Whatever has these ids, in their order; null where there is nothing, or the id is of nothing that can be.',
   })
   async nodes(
     @Ctx() context: GraphqlContext,
     @Arg('ids', () => [ID], {
-      description: 'Ids of webhooks, workers, connections, models, calls, executions or users, 100 at most.',
+      description: 'Ids as `node` takes them, 100 at most.',
     })
     ids: string[],
   ): Promise<(NodeObject | undefined)[]> {
     if (ids.length > IDS_MAX) throw new AppError('BAD_USER_INPUT', `At most ${IDS_MAX} ids can be asked for at once.`);
-    return await Promise.all(ids.map((id) => readNode(context, id)));
+    return await Promise.all(
+      ids.map(async (id) => {
+        const node = await readNode(context, id);
+        return node === NO_NODE_ID ? undefined : node;
+      }),
+    );
   }
 }
 
-async function readNode({ loaders, principal }: GraphqlContext, id: string): Promise<NodeObject | undefined> {
+async function readNode(
+  { loaders, principal }: GraphqlContext,
+  id: string,
+): Promise<NodeObject | typeof NO_NODE_ID | undefined> {
   const webhookId = parseId('webhook', id);
   if (webhookId !== undefined) {
     requirePermission(principal, 'webhooks:read');
@@ -106,8 +122,5 @@ async function readNode({ loaders, principal }: GraphqlContext, id: string): Pro
     const view = await loaders.workers.load(id);
     return view && workerObject(view);
   }
-  throw new AppError(
-    'BAD_USER_INPUT',
-    'This is not the id of a webhook, worker, connection, model, call, execution or user.',
-  );
+  return NO_NODE_ID;
 }

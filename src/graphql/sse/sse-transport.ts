@@ -1,10 +1,12 @@
 import type Koa from 'koa';
+import type { Principal } from '../../access/principal.js';
+import { DATABASE_RETRY_AFTER_MS, isDatabaseAway } from '../../db/database-away.js';
 import { AppError } from '../../errors.js';
 import { codedError, type GraphqlErrorCode, presentError } from '../errors.js';
 import type { OperationPayload } from '../live/live-operations.js';
 import type { LiveOptions } from '../live/live-options.js';
 import type { LiveSessions } from '../live/live-sessions.js';
-import { readJsonBody } from '../read-json-body.js';
+import { readJsonBody, statusOfBodyFault } from '../read-json-body.js';
 import type { RequestFacts } from '../request-facts.js';
 import { SseSession } from './sse-session.js';
 
@@ -46,7 +48,7 @@ export function createSseTransport(
     } catch (error) {
       if (!(error instanceof AppError)) throw error;
       ctx.set('Connection', 'close'); // the rest of the body would be taken for the next request
-      return refuse(error.code === 'PAYLOAD_TOO_LARGE' ? 413 : 400, 'BAD_USER_INPUT', error.message);
+      return refuse(statusOfBodyFault(error), 'BAD_USER_INPUT', error.message);
     }
     if (body === undefined) {
       ctx.set('Connection', 'close');
@@ -56,7 +58,16 @@ export function createSseTransport(
       return refuse(400, 'BAD_USER_INPUT', 'The body needs a query; variables are an object.');
     }
     const { authorization, cookie } = ctx.headers;
-    const principal = await authenticator.authenticate({ authorization, cookie });
+    let principal: Principal | undefined;
+    try {
+      principal = await authenticator.authenticate({ authorization, cookie });
+    } catch (error) {
+      if (!isDatabaseAway(error)) throw error;
+      ctx.set('Retry-After', String(Math.ceil(DATABASE_RETRY_AFTER_MS / 1_000)));
+      ctx.status = 503;
+      ctx.body = { errors: [presentError(error, { requestId, log, suggestions: introspection })] };
+      return true;
+    }
     if (principal === undefined) {
       ctx.set('WWW-Authenticate', 'Bearer realm="workhook"');
       return refuse(401, 'UNAUTHENTICATED');

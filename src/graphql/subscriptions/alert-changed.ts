@@ -2,6 +2,7 @@ import { Arg, Authorized, ID, Resolver, Root, Subscription } from 'type-graphql'
 import type { Permission } from '../../access/permissions.js';
 import { readAlerts, readAlertsChangedSince } from '../../alerts/read-alerts.js';
 import type { AlertView } from '../../alerts/alert.js';
+import type { Sql } from '../../db/database.js';
 import { topics } from '../../events/event.js';
 import type { EventStream } from '../../events/event-hub.js';
 import type { GraphqlContext } from '../context.js';
@@ -32,11 +33,15 @@ export class AlertChangedResolver {
 function changedAlerts({ services }: GraphqlContext, webhookId: string | undefined): LiveStream<AlertObject> {
   const { hub, database, clock } = services;
   const stream = hub.subscribe([webhookId === undefined ? topics.alerts : topics.webhookAlerts(webhookId)]);
-  const read = {
-    one: async (id: string) => (await readAlerts(database.pool, [id])).get(id),
-    since: (time: Date) => readAlertsChangedSince(database.pool, time, webhookId),
+  const startedMs = clock.nowMs();
+  const start = (sql: Sql): AsyncGenerator<AlertObject, void, void> => {
+    const read = {
+      one: async (id: string) => (await readAlerts(sql, [id])).get(id),
+      since: (time: Date) => readAlertsChangedSince(sql, time, webhookId),
+    };
+    return follow(stream, read, startedMs);
   };
-  return liveStream(stream, follow(stream, read, clock.nowMs()));
+  return liveStream({ source: stream, sql: database.pool, start });
 }
 
 interface Reads {

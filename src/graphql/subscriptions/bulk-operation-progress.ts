@@ -1,6 +1,7 @@
 import { Arg, Authorized, ID, Resolver, Root, Subscription } from 'type-graphql';
 import type { Permission } from '../../access/permissions.js';
 import { readBulkOperations } from '../../bulk/read-bulk.js';
+import type { Sql } from '../../db/database.js';
 import { AppError } from '../../errors.js';
 import { topics } from '../../events/event.js';
 import type { GraphqlContext, GraphqlServices } from '../context.js';
@@ -36,17 +37,13 @@ export class BulkOperationProgressResolver {
 
 function bulkProgress(services: GraphqlServices, id: string): LiveStream<BulkOperationObject> {
   const hints = new Hints(services.hub, [topics.bulkOperation(id)]);
-  return liveStream(hints, follow(services, id, hints));
+  return liveStream({ source: hints, sql: services.database.pool, start: (sql) => follow(sql, id, hints) });
 }
 
-async function* follow(
-  { database }: GraphqlServices,
-  id: string,
-  hints: Hints,
-): AsyncGenerator<BulkOperationObject, void, void> {
+async function* follow(sql: Sql, id: string, hints: Hints): AsyncGenerator<BulkOperationObject, void, void> {
   do {
     hints.forget(); // what is heard from here on may come too late for this reading
-    const view = (await readBulkOperations(database.pool, [id])).get(id);
+    const view = (await readBulkOperations(sql, [id])).get(id);
     if (view === undefined) return;
     yield new BulkOperationObject(view);
     if (view.status === 'COMPLETED' || view.status === 'CANCELED') return;

@@ -2,6 +2,7 @@ import { Arg, Authorized, ID, Resolver, Root, Subscription } from 'type-graphql'
 import type { Permission } from '../../access/permissions.js';
 import { type CallSummary, readCallsByIds } from '../../calls/call-summary.js';
 import { listCalls } from '../../calls/list-calls.js';
+import type { Sql } from '../../db/database.js';
 import { topics } from '../../events/event.js';
 import { uuidV7Time } from '../../lib/ids.js';
 import type { GraphqlContext } from '../context.js';
@@ -37,19 +38,23 @@ export class CallReceivedResolver {
 
 /** @param webhookId a UUID; without one, the calls of all webhooks. */
 function receivedCalls(context: GraphqlContext, webhookId: string | undefined): LiveStream<CallObject> {
-  const { hub, clock } = context.services;
+  const { hub, clock, database } = context.services;
   const startedMs = clock.nowMs();
   const hints = new Hints(hub, [webhookId === undefined ? topics.calls : topics.webhookCalls(webhookId)]);
-  return liveStream(hints, follow(context, webhookId, hints, startedMs));
+  return liveStream({
+    source: hints,
+    sql: database.pool,
+    start: (sql) => follow(sql, context, webhookId, hints, startedMs),
+  });
 }
 
 async function* follow(
-  { services: { database }, principal }: GraphqlContext,
+  sql: Sql,
+  { principal }: GraphqlContext,
   webhookId: string | undefined,
   hints: Hints,
   startedMs: number,
 ): AsyncGenerator<CallObject, void, void> {
-  const sql = database.pool;
   const told = new RecentIds();
   let newestMs = startedMs;
   const untold = function* (calls: Iterable<CallSummary>): Generator<CallObject> {

@@ -55,7 +55,11 @@ async function executionEvents(
     if (afterSeq === undefined || afterSeq > execution.lastEventSeq) {
       throw new AppError('BAD_USER_INPUT', 'This is not the cursor of an event of this execution.');
     }
-    return liveStream(stream, eventObjects(executionId, followExecution(sql, stream, execution, afterSeq)));
+    return liveStream({
+      source: stream,
+      sql,
+      start: (patient) => eventObjects(executionId, followExecution(patient, stream, execution, afterSeq)),
+    });
   } catch (error) {
     stream.close();
     throw error;

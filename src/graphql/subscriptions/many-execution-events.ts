@@ -106,8 +106,11 @@ function follow(
   includeText: boolean,
 ): LiveStream<ExecutionEventObject> {
   const news = new Hints(hub, heardOf);
-  const events = start({ sql: database.pool, news, caughtUp: () => hub.caughtUp() });
-  return liveStream(news, objectsOf(events, includeText));
+  return liveStream({
+    source: news,
+    sql: database.pool,
+    start: (sql) => objectsOf(start({ sql, news, caughtUp: () => hub.caughtUp() }), includeText),
+  });
 }
 
 async function* objectsOf(

@@ -1,7 +1,9 @@
 import { Arg, Authorized, ID, Resolver, Root, Subscription } from 'type-graphql';
 import type { Permission } from '../../access/permissions.js';
 import { readStatistics } from '../../calls/statistics.js';
+import type { Sql } from '../../db/database.js';
 import { topics } from '../../events/event.js';
+import type { Clock } from '../../lib/clock.js';
 import type { GraphqlContext, GraphqlServices } from '../context.js';
 import { CallStatisticsObject, StatisticsInterval, statisticsTime } from '../types/call-statistics.js';
 import { Hints } from './hints.js';
@@ -57,11 +59,16 @@ function statisticsUpdates(
       ? [topics.calls, topics.finishedCalls]
       : [topics.webhookCalls(webhookId), topics.webhookFinishedCalls(webhookId)],
   );
-  return liveStream(hints, follow(services, webhookId, interval, hints));
+  const { clock, database } = services;
+  return liveStream({
+    source: hints,
+    sql: database.pool,
+    start: (sql) => follow({ sql, clock }, webhookId, interval, hints),
+  });
 }
 
 async function* follow(
-  { database, clock }: GraphqlServices,
+  { sql, clock }: { readonly sql: Sql; readonly clock: Clock },
   webhookId: string | undefined,
   interval: Interval,
   hints: Hints,
@@ -71,7 +78,7 @@ async function* follow(
     hints.forget(); // what is heard from here on may come too late for this reading
     const startedMs = clock.monotonicMs();
     const time = statisticsTime({ interval }, clock.nowMs());
-    yield await readStatistics(database.pool, { webhookIds, ...time });
+    yield await readStatistics(sql, { webhookIds, ...time });
     const tookMs = clock.monotonicMs() - startedMs;
     await hints.pause(Math.max(PACE_MS - tookMs, tookMs * (PACE_READS - 1)));
   } while ((await hints.take()) !== undefined);

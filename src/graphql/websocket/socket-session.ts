@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { makeServer } from 'graphql-ws';
 import type { RawData, WebSocket } from 'ws';
 import type { Principal } from '../../access/principal.js';
-import { CLOSE, type Closing } from '../live/close-codes.js';
+import { CLOSE, type Closing, closingFor } from '../live/close-codes.js';
 import { type LiveArgs, LiveOperations } from '../live/live-operations.js';
 import type { LiveOptions } from '../live/live-options.js';
 import type { KnownCaller } from '../live/live-sessions.js';
@@ -87,10 +87,14 @@ export class SocketSession {
       principal = await authenticator.authenticate(credentials);
     } catch (error) {
       log.warn({ err: error }, 'a WebSocket could not be authenticated');
-      this.close(CLOSE.internal);
+      this.close(closingFor(error));
       return false;
     }
-    if (principal === undefined || this.#closed) return false;
+    if (this.#closed) return false;
+    if (principal === undefined) {
+      this.close(CLOSE.unauthorized);
+      return false;
+    }
     if (!admits(principal)) {
       this.close(CLOSE.tooManySockets);
       return false;
@@ -104,7 +108,7 @@ export class SocketSession {
       await handle((data as Buffer).toString('utf8'));
     } catch (error) {
       this.#options.log.error({ err: error, requestId: this.#options.facts.requestId }, 'a WebSocket message failed');
-      this.close(CLOSE.internal);
+      this.close(closingFor(error));
     }
   }
 

@@ -1,4 +1,5 @@
 import { createHmac } from 'node:crypto';
+import { recordAudit } from '../../access/audit.js';
 import { idempotencyKeyFaults } from '../../access/creation-key.js';
 import { requirePermission } from '../../access/permissions.js';
 import type { Principal } from '../../access/principal.js';
@@ -47,7 +48,7 @@ const FRAMING_HEADERS = new Set(['connection', 'content-encoding', 'content-leng
 
 /**
  * Makes a call to a webhook as its sender would, signed with the newest secret that is valid. Whoever tests sees the
- * answer, never the secret.
+ * answer, never the secret; that they do is recorded before the call is sent.
  *
  * @throws AppError UNAUTHENTICATED, FORBIDDEN, NOT_FOUND.
  */
@@ -98,6 +99,9 @@ export async function prepareTestCall(
     sourceIp: '',
     isTest: true,
   };
+  await deps.database.transaction((tx) =>
+    recordAudit(tx, principal, { action: 'webhook.tested', subjectId: incoming.webhookId }),
+  );
   return succeeded({ incoming, authentication, body, headers });
 }
 

@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { type IncomingMessage, request } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { SESSION_COOKIE } from '../../../src/access/session-cookie.js';
 import { addToken, type GraphqlProcess, openGraphqlProcess, readAnswer } from '../../support/graphql-process.js';
@@ -207,5 +209,68 @@ describe('in development', () => {
     } finally {
       await open.close();
     }
+  });
+});
+
+describe('a body', () => {
+  const operation = JSON.stringify({ query: '{ version }' });
+  const post = async (headers: Record<string, string>, body: string | Uint8Array): Promise<unknown[]> => {
+    const init = { method: 'POST', headers: { Authorization: `Bearer ${owner.token}`, ...headers }, body };
+    const { status, errors } = await send(init as RequestInit);
+    return [status, errors?.[0]!.extensions.code];
+  };
+
+  it('is JSON in UTF-8 as it stands', async () => {
+    expect(await post({ 'Content-Type': 'application/json; charset=UTF-8' }, operation)).toEqual([200, undefined]);
+    expect(await post({ 'Content-Type': 'application/json; charset="utf-8"; v=1' }, operation)).toEqual([
+      200,
+      undefined,
+    ]);
+    for (const headers of [{ 'Content-Encoding': 'gzip' }, { 'Content-Type': 'application/json; charset=utf-16' }]) {
+      expect(await post({ ...json, ...headers }, operation)).toEqual([415, 'BAD_USER_INPUT']);
+    }
+    const broken = Buffer.concat([Buffer.from('{"query":"{ version }","a":"'), Buffer.from([0xff]), Buffer.from('"}')]);
+    expect(await post(json, broken)).toEqual([400, 'BAD_USER_INPUT']);
+  });
+
+  it('that is too large is refused without being asked for, and in the form of GraphQL', async () => {
+    const ask = async (bytes: number): Promise<unknown> => {
+      const headers = {
+        ...json,
+        Authorization: `Bearer ${owner.token}`,
+        'Content-Length': bytes,
+        Expect: '100-continue',
+      };
+      const asking = request(gateway.url, { method: 'POST', headers });
+      asking.flushHeaders();
+      const [answer] = (await Promise.race([once(asking, 'response'), once(asking, 'continue')])) as [
+        IncomingMessage | undefined,
+      ];
+      if (answer === undefined) {
+        asking.destroy();
+        return 'asked for';
+      }
+      const text = (await answer.toArray()).join('');
+      asking.destroy();
+      const { errors } = JSON.parse(text) as { errors: { extensions: { code: string } }[] };
+      return [answer.statusCode, errors[0]!.extensions.code];
+    };
+    expect(await ask(2_097_152)).toEqual([413, 'BAD_USER_INPUT']);
+    expect(await ask(100_000)).toBe('asked for');
+  });
+});
+
+describe('a text that no row can have', () => {
+  it.each([
+    ['webhooks', 'text'],
+    ['workers', 'text'],
+    ['users', 'text'],
+    ['auditEvents', 'action'],
+    ['auditEvents', 'subjectId'],
+  ])('finds none of %s by %s', async (list, argument) => {
+    const type = argument === 'subjectId' ? 'ID' : 'String';
+    const query = `query ($t: ${type}) { ${list}(${argument}: $t) { totalCount nodes { __typename } } }`;
+    const { data, errors } = await gateway.post(query, { token: owner.token, variables: { t: 'a\0b' } });
+    expect([errors, data]).toEqual([undefined, { [list]: { totalCount: 0, nodes: [] } }]);
   });
 });

@@ -281,13 +281,15 @@ describe('node and nodes', () => {
   it('find everything by its id, and null where there is nothing', async () => {
     const id = await fixture.addWebhook('Node', ['worker-one']);
     const { callId, executionIds } = await fixture.addCall({ webhookId: id, workerIds: ['worker-one'] });
-    const ids = ['worker-one', callId, executionIds[0], id, UNKNOWN];
+    const ids = ['worker-one', callId, executionIds[0], id, UNKNOWN, 'nonsense', ''];
     const { data } = await run('query ($ids: [ID!]!) { nodes(ids: $ids) { __typename id } }', { ids });
     expect(data.nodes).toEqual([
       { __typename: 'CodeWorker', id: 'worker-one' },
       { __typename: 'Call', id: callId },
       { __typename: 'Execution', id: executionIds[0] },
       { __typename: 'Webhook', id },
+      null,
+      null,
       null,
     ]);
   });

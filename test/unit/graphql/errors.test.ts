@@ -41,6 +41,56 @@ describe('presentError', () => {
     expect(present(new AppError('STORAGE_UNAVAILABLE')).extensions?.['code']).toBe('INTERNAL_SERVER_ERROR');
   });
 
+  it('quotes nothing of what was given: a secret can stand in the wrong place', async () => {
+    const schema = buildSchema(`enum E { A } input I { secret: String n: Int e: E i: I }
+      type Query { a(i: I, n: [Int!]): Int }`);
+    const errorsOf = async (query: string, variableValues: Record<string, unknown>) => {
+      const document = parse(query);
+      const invalid = validate(schema, document);
+      const errors = invalid.length > 0 ? invalid : (await execute({ schema, document, variableValues })).errors!;
+      return errors.map((error) => present(documentError(error, 'GRAPHQL_VALIDATION_FAILED'), true).message);
+    };
+    const CANARY = 'can"ary at "input.x"';
+    const texts: string[] = [];
+    for (const value of [
+      { secret: [CANARY] },
+      { secret: { CANARY } },
+      { n: CANARY },
+      { e: CANARY },
+      { e: 7 },
+      [CANARY],
+    ]) {
+      texts.push(...(await errorsOf('query ($i: I) { a(i: $i) }', { i: value })));
+    }
+    for (const text of [
+      '{ secret: ["canary"] }',
+      '{ n: "canary" }',
+      '{ e: "canary" }',
+      '{ e: canary }',
+      '["canary"]',
+    ]) {
+      texts.push(...(await errorsOf(`{ a(i: ${text}) }`, {})));
+    }
+    expect(texts).toHaveLength(11);
+    expect(texts.filter((text) => /can.?ary/.test(text))).toEqual([]);
+    expect(texts[0]).toBe('Variable "$i.secret" got an invalid value: String cannot represent a non string value.');
+    expect(texts[3]).toBe('Variable "$i.e" got an invalid value: This value does not exist in "E" enum.');
+    const unknown = await errorsOf('query ($i: I) { a(i: $i) }', { i: { secrt: CANARY } });
+    expect(unknown).toEqual([
+      'Variable "$i" got an invalid value: Field "secrt" is not defined by type "I". Did you mean "secret"?',
+    ]);
+    expect((await errorsOf(`{ ${'x'.repeat(500_000)} }`, {}))[0]!.length).toBeLessThanOrEqual(1_001);
+  });
+
+  it('says when the database is away, and to try again', () => {
+    const away = Object.assign(new Error('connect ECONNREFUSED 10.0.0.7'), { code: 'ECONNREFUSED' });
+    expect(present(thrownAt('calls', away))).toEqual({
+      message: 'The database can not be reached at the moment.',
+      path: ['calls'],
+      extensions: { code: 'INTERNAL_SERVER_ERROR', retryAfterMs: 2_000, requestId: 'request-1' },
+    });
+  });
+
   it('says when to try again', () => {
     const error = new AppError('RATE_LIMITED', undefined, { retryAfterMs: 1_500 });
     expect(present(error).extensions).toEqual({ code: 'RATE_LIMITED', retryAfterMs: 1_500, requestId: 'request-1' });

@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import type { Sql } from '../../../src/db/database.js';
 import { topics } from '../../../src/events/event.js';
 import { EventHub } from '../../../src/events/event-hub.js';
 import { Hints } from '../../../src/graphql/subscriptions/hints.js';
@@ -12,10 +13,44 @@ async function* forEver(stream: AsyncIterable<unknown>): AsyncGenerator<unknown,
   for await (const item of stream) yield item;
 }
 
+const NO_DATABASE: Sql = { query: () => Promise.reject(new Error('nothing is read here')) };
+
+/** Of a database that is away. */
+const refused = (): Error => Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' });
+
 describe('liveStream', () => {
+  it('goes on where it was when the database is back, and ends at any other fault', async () => {
+    const answers = [refused, refused, () => ({ rows: [{ n: 1 }] }), () => new Error('syntax error')];
+    const sql: Sql = {
+      query: () => {
+        const answer = answers.shift()!();
+        return answer instanceof Error ? Promise.reject(answer) : Promise.resolve(answer as never);
+      },
+    };
+    const start = async function* (patient: Sql): AsyncGenerator<unknown, void, void> {
+      for (;;) yield (await patient.query('select 1')).rows;
+    };
+    const stream = liveStream({ source: { close: () => undefined }, sql, start });
+    expect(await stream.next()).toEqual({ done: false, value: [{ n: 1 }] });
+    await expect(stream.next()).rejects.toThrow('syntax error');
+  });
+
+  it('returns while the database is away', async () => {
+    const asked = Promise.withResolvers<void>();
+    const sql: Sql = { query: () => (asked.resolve(), Promise.reject(refused())) };
+    const start = async function* (patient: Sql): AsyncGenerator<unknown, void, void> {
+      yield (await patient.query('select 1')).rows;
+    };
+    const stream = liveStream({ source: { close: () => undefined }, sql, start });
+    const waiting = stream.next();
+    await asked.promise;
+    await stream.return();
+    expect(await waiting).toEqual({ done: true, value: undefined });
+  });
+
   it('returns while it waits for an event that never comes', async () => {
     const source = new EventHub().subscribe([topics.calls]);
-    const stream = liveStream(source, forEver(source));
+    const stream = liveStream({ source, sql: NO_DATABASE, start: () => forEver(source) });
     const waiting = stream.next();
     await stream.return();
     expect(await waiting).toEqual({ done: true, value: undefined });
@@ -24,13 +59,15 @@ describe('liveStream', () => {
   it('closes its source when it was never started, when it ends and when it fails', async () => {
     const closings: string[] = [];
     const source = (name: string) => ({ close: () => void closings.push(name) });
-    await liveStream(source('unstarted'), forEver(new EventHub().subscribe([topics.calls]))).return();
-    const ending = liveStream(source('ended'), (async function* () {})());
+    const bound = (name: string, generator: AsyncGenerator<unknown, void, void>) =>
+      liveStream({ source: source(name), sql: NO_DATABASE, start: () => generator });
+    await bound('unstarted', forEver(new EventHub().subscribe([topics.calls]))).return();
+    const ending = bound('ended', (async function* () {})());
     await ending.next();
     const broken = (async function* () {
       yield await Promise.reject(new Error('broken'));
     })();
-    const failing = liveStream(source('failed'), broken);
+    const failing = bound('failed', broken);
     await expect(failing.next()).rejects.toThrow('broken');
     expect(closings).toEqual(['unstarted', 'ended', 'failed']);
   });

@@ -120,3 +120,30 @@ describe('BigInt', () => {
     expect(() => WholeNumber.parseValue(outside)).toThrow(/whole number/);
   });
 });
+
+describe('JSON', () => {
+  const deep = (levels: number): unknown => JSON.parse('['.repeat(levels) + ']'.repeat(levels)) as unknown;
+  const literal = (text: string, variables = {}): unknown => Json.parseLiteral(parseValue(text), variables);
+
+  it('takes any value that JSON can say, from a variable and from the document', () => {
+    const value = { a: [1, 2.5, 'x', true, null], ['__proto__']: { polluted: true } };
+    expect(Json.parseValue(value)).toBe(value);
+    const read = literal('{ a: [1, 2.5, "x", true, null, $v], __proto__: { polluted: true } }', { v: { b: 1 } });
+    expect(JSON.stringify(read)).toBe('{"a":[1,2.5,"x",true,null,{"b":1}],"__proto__":{"polluted":true}}');
+    expect(({} as { polluted?: boolean }).polluted).toBeUndefined();
+    expect(literal('[$missing]')).toEqual([null]);
+  });
+
+  it('is nested at most 64 deep, as the body of a call', () => {
+    expect(Json.parseValue(deep(64))).toBeDefined();
+    for (const levels of [65, 6_000]) expect(() => Json.parseValue(deep(levels))).toThrow('at most 64 deep');
+  });
+
+  it.each([
+    ['a number beyond all numbers', () => Json.parseValue(JSON.parse('{"maximum":1e400}'))],
+    ['one in the document', () => literal('{ maximum: 1e400 }')],
+    ['a name', () => literal('{ type: OBJECT }')],
+  ])('is not %s', (_, read) => {
+    expect(read).toThrow(GraphQLError);
+  });
+});
