@@ -9,7 +9,7 @@ import { prepareReplay, type PreparedReplay } from '../webhooks/replay/prepare-r
 import type { ReplayDeps } from '../webhooks/replay/replay-call.js';
 import { readReplaySources } from '../webhooks/replay/replay-source.js';
 import { storeReplays } from '../webhooks/replay/store-replays.js';
-import type { BulkFailure, BulkKind } from './bulk-operation.js';
+import type { BulkFailure, BulkFilter, BulkKind } from './bulk-operation.js';
 
 /** What became of a page. What needed nothing to be done counts as neither. */
 export interface PageResult {
@@ -30,17 +30,22 @@ const NOUNS: Readonly<Record<BulkKind, IdKind>> = {
   REPLAY_CALLBACKS: 'callback',
 };
 
+export interface PageTask {
+  readonly kind: BulkKind;
+  readonly filter: BulkFilter;
+  readonly workerVersion: WorkerVersionChoice;
+}
+
 /** Does a page in the caller's transaction: it is done with the operation's progress, or not at all. */
 export async function doPage(
   sql: Sql,
   deps: ReplayDeps,
-  kind: BulkKind,
-  workerVersion: WorkerVersionChoice,
+  { kind, filter, workerVersion }: PageTask,
   ids: readonly string[],
 ): Promise<PageResult> {
   if (kind === 'REPLAY') return await replayPage(sql, deps, workerVersion, ids);
   const results: ItemResult[] = [];
-  for (const id of ids) results.push(await doOne(sql, kind, workerVersion, id)); // one connection, one after the other
+  for (const id of ids) results.push(await doOne(sql, { kind, filter, workerVersion }, id)); // one connection, one after the other
   return toPageResult(kind, ids, results);
 }
 
@@ -55,15 +60,15 @@ function toPageResult(kind: BulkKind, ids: readonly string[], results: readonly 
 
 async function doOne(
   sql: Sql,
-  kind: Exclude<BulkKind, 'REPLAY'>,
-  workerVersion: WorkerVersionChoice,
+  { kind, filter, workerVersion }: PageTask & { readonly kind: Exclude<BulkKind, 'REPLAY'> },
   id: string,
 ): Promise<ItemResult> {
   switch (kind) {
     case 'RETRY':
       return ofRetry(await retryOne(sql, COLD_SHARD, id, workerVersion));
     case 'CANCEL': {
-      const result = await cancelOne(sql, COLD_SHARD, id);
+      // It may have begun to run since it was found.
+      const result = await cancelOne(sql, COLD_SHARD, id, filter.statuses);
       return result === 'canceled' || result === 'requested' ? 'done' : 'nothing';
     }
     case 'REPLAY_CALLBACKS':

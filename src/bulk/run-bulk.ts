@@ -94,11 +94,16 @@ async function advance(sql: Sql, options: RunBulkOptions, id: string, isLast: bo
   const { rows } = await sql.query<LockedOperation>(LOCK, [id]);
   const operation = rows[0];
   if (operation === undefined) return 'ended'; // it was canceled, or is done
-  const { kind, workerVersion } = operation;
+  const { kind, filter, workerVersion } = operation;
   const startsExecutions = kind === 'REPLAY' || kind === 'RETRY';
   if (startsExecutions && (await isBacklogged(sql))) return await later(sql, id, BACKLOG_PAUSE_MS);
   const { ids, lookedAt, last } = await findPage(sql, operation);
-  const { succeeded, failures } = await doPage(sql, options, kind, workerVersion ?? 'PRESENT', ids);
+  const { succeeded, failures } = await doPage(
+    sql,
+    options,
+    { kind, filter, workerVersion: workerVersion ?? 'PRESENT' },
+    ids,
+  );
   const shown = JSON.stringify(failures.slice(0, FAILURES_MAX));
   await sql.query(ADVANCE, [id, last, lookedAt, succeeded, failures.length, shown]);
   await sql.query(`select pg_notify('${CHANNEL}', payload) from unnest($1::text[]) as n(payload)`, [

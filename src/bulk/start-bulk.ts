@@ -6,7 +6,8 @@ import { requirePermission } from '../access/permissions.js';
 import type { Principal } from '../access/principal.js';
 import type { Sql } from '../db/database.js';
 import { rawTransaction } from '../db/raw-transaction.js';
-import type { WorkerVersionChoice } from '../executions/retry.js';
+import { RETRYABLE, type WorkerVersionChoice } from '../executions/retry.js';
+import { EXECUTION_STATUSES, type ExecutionStatus, isTerminal } from '../executions/states.js';
 import type { Clock } from '../lib/clock.js';
 import { formatId, newUuidV7, uuidV7Floor, uuidV7Time } from '../lib/ids.js';
 import { type Outcome, refused, succeeded, type UserError } from '../lib/user-error.js';
@@ -44,6 +45,12 @@ export async function startBulkOperation(
   if (userErrors.length > 0) return { ok: false, userErrors };
   return await rawTransaction(pool, async (tx) => {
     const { kind, workerVersion, idempotencyKey } = input;
+    const inputHash = hashOf(kind, workerVersion ?? null, input.filter);
+    const keyHash = idempotencyKey === undefined ? null : hashOf(principal.userId, idempotencyKey);
+    const before = keyHash && (await startedBefore(tx.sql, keyHash, inputHash));
+    if (before) return before;
+    const unknown = await unknownFaults(tx.sql, input.filter);
+    if (unknown.length > 0) return { ok: false, userErrors: unknown };
     const nowMs = clock.nowMs();
     const { fromMs, toMs } = await rangeOf(tx.sql, input, nowMs);
     const filter: BulkFilter = {
@@ -52,8 +59,6 @@ export async function startBulkOperation(
       to: new Date(toMs).toISOString(),
     };
     const id = newUuidV7(nowMs);
-    const inputHash = hashOf(kind, workerVersion ?? null, input.filter);
-    const keyHash = idempotencyKey === undefined ? null : hashOf(principal.userId, idempotencyKey);
     const { rowCount } = await tx.sql.query(INSERT, [
       id,
       kind,
@@ -65,7 +70,7 @@ export async function startBulkOperation(
       uuidV7Floor(toMs),
       principal.userId,
     ]);
-    if (rowCount === 0) return await startedBefore(tx.sql, keyHash!, inputHash);
+    if (rowCount === 0) return (await startedBefore(tx.sql, keyHash!, inputHash))!;
     await tx.sql.query(`select count(*) from graphile_worker.add_jobs(array[${bulkJobSql('$1::uuid')}])`, [id]);
     await recordAudit(tx, principal, {
       action: 'bulk-operation.started',
@@ -76,25 +81,41 @@ export async function startBulkOperation(
   });
 }
 
-async function startedBefore(sql: Sql, keyHash: Buffer, inputHash: Buffer): Promise<Outcome<string>> {
+/** What the key has started; `undefined` when it is free. */
+async function startedBefore(sql: Sql, keyHash: Buffer, inputHash: Buffer): Promise<Outcome<string> | undefined> {
   const { rows } = await sql.query<{ id: string; input_hash: Buffer }>(
     'select id, input_hash from bulk_operations where key_hash = $1',
     [keyHash],
   );
-  const { id, input_hash: firstHash } = rows[0]!;
+  if (rows[0] === undefined) return undefined;
+  const { id, input_hash: firstHash } = rows[0];
   if (firstHash.equals(inputHash)) return succeeded(id);
   const message = 'This key was used before for something else.';
   return refused({ field: ['idempotencyKey'], message, code: 'IDEMPOTENCY_MISMATCH' });
 }
 
+/** What can be done only to some: another status would find nothing, or what was not meant. */
+const STATUSES: Partial<Record<BulkKind, { readonly possible: readonly ExecutionStatus[]; readonly message: string }>> =
+  {
+    RETRY: { possible: RETRYABLE, message: `Only ${RETRYABLE.join(', ')} executions can be retried.` },
+    CANCEL: {
+      possible: EXECUTION_STATUSES.filter((status) => !isTerminal(status)),
+      message: 'An execution that has ended cannot be canceled.',
+    },
+  };
+
 /** One mistake must not be done to everything that there is. */
-function faultsOf({ filter, idempotencyKey }: StartBulkInput): readonly UserError[] {
-  const { webhookId, callId, workerId, from, to } = filter;
+function faultsOf({ kind, filter, idempotencyKey }: StartBulkInput): readonly UserError[] {
+  const { webhookId, callId, workerId, from, to, statuses } = filter;
   const isNarrow = [webhookId, callId, workerId, from].some((part) => part !== undefined);
   const faults = idempotencyKeyFaults(idempotencyKey);
   if (!isNarrow) {
     const message = 'Say of which webhook, worker or call, or from which time on.';
     faults.push({ field: ['filter'], message, code: 'REQUIRED' });
+  }
+  const { possible = EXECUTION_STATUSES, message = '' } = STATUSES[kind] ?? {};
+  if (statuses?.some((status) => !possible.includes(status)) === true) {
+    faults.push({ field: ['filter', 'statuses'], message, code: 'INVALID' });
   }
   if (from !== undefined && to !== undefined && from >= to) {
     faults.push({ field: ['filter', 'to'], message: 'The end lies before the beginning.', code: 'OUT_OF_RANGE' });
@@ -102,17 +123,41 @@ function faultsOf({ filter, idempotencyKey }: StartBulkInput): readonly UserErro
   return faults;
 }
 
+/** A mistyped id must not look like success. What is deleted still has calls. */
+async function unknownFaults(
+  sql: Sql,
+  { webhookId, callId, workerId }: StartBulkInput['filter'],
+): Promise<readonly UserError[]> {
+  const { rows } = await sql.query<{ field: string; noun: string }>(
+    `select field, noun from (values
+       ('webhookId', 'webhook', $1::uuid is null or exists (select from webhooks where id = $1)),
+       ('callId', 'call', $2::uuid is null or exists (select from calls where id = $2)),
+       ('workerId', 'worker', $3::text is null or exists (select from workers where id = $3))
+     ) as named(field, noun, is_known) where not is_known`,
+    [webhookId ?? null, callId ?? null, workerId ?? null],
+  );
+  return rows.map(({ field, noun }) => ({
+    field: ['filter', field],
+    message: `There is no such ${noun}.`,
+    code: 'NOT_FOUND',
+  }));
+}
+
 const OLDEST = 'select id from calls order by id limit 1';
+const OLDEST_OF_WEBHOOK = 'select id from calls where webhook_id = $1 order by id limit 1';
 
 async function rangeOf(
   sql: Sql,
-  { filter: { callId, from, to } }: StartBulkInput,
+  { filter: { webhookId, callId, from, to } }: StartBulkInput,
   nowMs: number,
 ): Promise<{ readonly fromMs: number; readonly toMs: number }> {
   if (callId !== undefined) return { fromMs: uuidV7Time(callId), toMs: uuidV7Time(callId) + 1 };
   const toMs = Math.min(to?.getTime() ?? nowMs, nowMs);
   if (from !== undefined) return { fromMs: Math.max(0, from.getTime()), toMs };
-  const { rows } = await sql.query<{ id: string }>(OLDEST);
+  const { rows } =
+    webhookId === undefined
+      ? await sql.query<{ id: string }>(OLDEST)
+      : await sql.query<{ id: string }>(OLDEST_OF_WEBHOOK, [webhookId]);
   return { fromMs: rows[0] === undefined ? toMs : uuidV7Time(rows[0].id), toMs };
 }
 

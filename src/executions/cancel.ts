@@ -16,9 +16,9 @@ import { isTerminal, type ExecutionStatus } from './states.js';
 
 /**
  * `canceled`: it has ended now. `requested`: it runs, and is aborted where it does. `ended`: it had ended before.
- * `gone`: there is no such execution.
+ * `gone`: there is no such execution. `another-status`: it is not, or not any more, in one that was meant.
  */
-export type CancelResult = 'canceled' | 'requested' | 'ended' | 'gone';
+export type CancelResult = 'canceled' | 'requested' | 'ended' | 'gone' | 'another-status';
 
 /**
  * Ends an execution early. One that waits is CANCELED at once; one that runs is aborted wherever it runs, and is CANCELED
@@ -35,7 +35,7 @@ export async function cancelExecution(
   return await rawTransaction(pool, async (tx) => {
     const result = await cancelOne(tx.sql, COLD_SHARD, id);
     if (result === 'gone') throw new AppError('NOT_FOUND', 'There is no such execution.');
-    if (result === 'ended') {
+    if (result !== 'canceled' && result !== 'requested') {
       return refused({ field: ['id'], message: 'The execution has ended already.', code: 'ALREADY_ENDED' });
     }
     await recordAudit(tx, principal, { action: 'execution.canceled', subjectId: formatId('execution', id) });
@@ -59,13 +59,23 @@ interface Row {
   readonly dispatch: Dispatch;
 }
 
-/** The same in the caller's transaction, for whoever has the right to. The row's lock decides all races. */
-export async function cancelOne(sql: Sql, shard: number, executionId: string): Promise<CancelResult> {
+/**
+ * The same in the caller's transaction, for whoever has the right to. The row's lock decides all races.
+ *
+ * @param among only when it is in one of these then; without them whatever has not ended is canceled.
+ */
+export async function cancelOne(
+  sql: Sql,
+  shard: number,
+  executionId: string,
+  among?: readonly ExecutionStatus[],
+): Promise<CancelResult> {
   const { rows } = await sql.query<Row>(READ, [executionId]);
   const row = rows[0];
   if (row === undefined) return 'gone';
   const { status, callId, dispatch } = row;
   if (isTerminal(status)) return 'ended';
+  if (among !== undefined && !among.includes(status)) return 'another-status';
   if (status === 'RUNNING') {
     await sql.query(REQUEST, [executionId, encodeEvents([{ kind: 'cancel-requested', executionId }])]);
     return 'requested';

@@ -31,7 +31,7 @@ export type RetryResult =
   | { readonly type: 'not-its-turn' };
 
 /** What can be run again. SKIPPED ones never ran: they come with the one that failed before them. */
-const RETRYABLE: readonly ExecutionStatus[] = ['FAILED', 'TIMED_OUT', 'CANCELED'];
+export const RETRYABLE: readonly ExecutionStatus[] = ['FAILED', 'TIMED_OUT', 'CANCELED'];
 
 /**
  * Runs an execution that did not succeed once more, as a new execution of the same call. In a sequence, those that were

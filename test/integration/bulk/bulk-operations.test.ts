@@ -3,8 +3,9 @@ import type pg from 'pg';
 import type { Principal } from '../../../src/access/principal.js';
 import { createBulkHandler } from '../../../src/bulk/run-bulk.js';
 import { besideUuidSql } from '../../../src/calls/callback-sql.js';
-import { formatId, newUuidV7, parseId } from '../../../src/lib/ids.js';
+import { formatId, newRandomUuid, newUuidV7, parseId } from '../../../src/lib/ids.js';
 import { RunnerStopping } from '../../../src/queue/job-context.js';
+import { waitForBlockedSessions } from '../../support/blocked-sessions.js';
 import { addWorkerVersions, type GraphqlFixture, openGraphqlFixture } from '../../support/graphql-fixture.js';
 
 let fixture: GraphqlFixture;
@@ -325,6 +326,47 @@ describe('a bulk operation', () => {
     expect(second.callId).toBeDefined();
   });
 
+  it('cancels none that has begun to run meanwhile, when only those that wait are meant', async () => {
+    const { executionIds } = await fixture.addCall({
+      webhookId,
+      workerIds: ['worker-a'],
+      receivedAtMs: Date.now() - 9_000,
+    });
+    const id = await started('cancelExecutions', `{ filter: { webhookId: "${webhookId}", statuses: [QUEUED] } }`);
+    const runner = await sql().connect();
+    let done: Promise<void> | undefined;
+    try {
+      await runner.query('begin');
+      await runner.query("update executions set status = 'RUNNING', attempt = 1 where id = $1", [
+        parseId('execution', executionIds[0]!),
+      ]);
+      done = runJob(id); // it still finds the one that is about to run
+      await waitForBlockedSessions(sql(), 1);
+      await runner.query('commit');
+    } finally {
+      await runner.query('rollback');
+      runner.release();
+      await done;
+    }
+    expect(await read(id)).toMatchObject({ succeeded: 0, failed: 0 });
+    const { rows } = await sql().query('select status, cancel_requested_at from executions where id = $1', [
+      parseId('execution', executionIds[0]!),
+    ]);
+    expect(rows).toEqual([{ status: 'RUNNING', cancel_requested_at: null }]);
+  });
+
+  it('shows how far it has come through the calls of its webhook, however old others are', async () => {
+    await addCalls(1, 'FAILED', 'worker-a', 86_400_000);
+    webhookId = await fixture.addWebhook('Young', ['worker-a']);
+    const calls = await addCalls(60, 'FAILED', 'worker-a', 1_000);
+    const id = await started('replayCalls', `{ filter: { webhookId: "${webhookId}" } }`);
+    await sql().query('delete from graphile_worker._private_jobs');
+    await runJob(id);
+    const { progress, succeeded } = await read(id);
+    expect([succeeded, calls.length]).toEqual([50, 60]);
+    expect(progress).toBeLessThan(0.5); // 50 ms of a second
+  });
+
   it('sends callbacks again that were given up', async () => {
     const calls = await addCalls(2);
     await fixture.run(
@@ -399,6 +441,34 @@ describe('asking for a bulk operation', () => {
     expect((await start('replayCalls', '{ filter: { webhookId: "" } }')).codes).toEqual(['BAD_USER_INPUT']);
     expect((await start('retryExecutions', '{ filter: { callId: "wh_x" } }')).codes).toEqual(['BAD_USER_INPUT']);
     expect((await start('cancelExecutions', '{ filter: { workerId: "" } }')).codes).toEqual(['BAD_USER_INPUT']);
+  });
+
+  it.each([
+    ['retryExecutions', '[FAILED, SUCCEEDED]'],
+    ['retryExecutions', '[RUNNING]'],
+    ['cancelExecutions', '[QUEUED, CANCELED]'],
+  ])('refuses statuses that it cannot act on: %s(%s)', async (mutation, statuses) => {
+    const { payload } = await start(mutation, `{ filter: { webhookId: "${webhookId}", statuses: ${statuses} } }`);
+    expect(payload).toMatchObject({
+      bulkOperation: null,
+      userErrors: [{ field: ['filter', 'statuses'], code: 'INVALID' }],
+    });
+  });
+
+  it('refuses ids of nothing, and takes those of what is deleted', async () => {
+    const unknown = formatId('webhook', newRandomUuid());
+    const call = formatId('call', newUuidV7());
+    const filter = `{ webhookId: "${unknown}", callId: "${call}", workerId: "worker-none" }`;
+    expect((await start('retryExecutions', `{ filter: ${filter} }`)).payload.userErrors).toEqual(
+      ['webhookId', 'callId', 'workerId'].map((name) => ({ field: ['filter', name], code: 'NOT_FOUND' })),
+    );
+    const { data } = await fixture.run(
+      'mutation ($id: ID!) { deleteWebhook(input: { id: $id }) { deletedWebhookId } }',
+      { id: webhookId },
+    );
+    expect(data.deleteWebhook.deletedWebhookId).toBe(webhookId);
+    const { payload } = await start('replayCalls', `{ filter: { webhookId: "${webhookId}" } }`);
+    expect(payload.userErrors).toEqual([]);
   });
 
   it.each(['replayCalls', 'retryExecutions', 'cancelExecutions', 'replayCallbacks'])(

@@ -121,7 +121,7 @@ describe('BigInt', () => {
   });
 });
 
-describe('JSON', () => {
+describe('what a JSON may be', () => {
   const deep = (levels: number): unknown => JSON.parse('['.repeat(levels) + ']'.repeat(levels)) as unknown;
   const literal = (text: string, variables = {}): unknown => Json.parseLiteral(parseValue(text), variables);
 
