@@ -68,17 +68,28 @@ export function readFollowCursor(text: string): FollowCursor | undefined {
 
 const NO_EXECUTION = '00000000-0000-0000-0000-000000000000';
 
+/** The webhook or the call whose executions are followed. */
+export type Followed =
+  | { readonly webhookId: string; readonly callId?: undefined }
+  | { readonly callId: string; readonly webhookId?: undefined };
+
+const OWN = `
+  select from executions where id = $1 and ($2::uuid is null or webhook_id = $2) and ($3::uuid is null or call_id = $3)`;
+
 /** Before everything. */
 const BEGINNING: FollowCursor = { xid: 0n, atMs: 0, executionId: NO_EXECUTION, seq: 0 };
 
 /**
  * Checks a cursor before it is followed.
  *
- * @param webhookId of the webhook that it is a cursor of; without one it is of a call.
- * @throws AppError BAD_USER_INPUT when it is of another database, or more has happened since than is caught up with.
+ * @param of whose executions are followed.
+ * @throws AppError BAD_USER_INPUT when it is of others or of another database, or more has happened since than is caught
+ *   up with.
  */
-export async function checkFollowCursor(sql: Sql, cursor: FollowCursor, webhookId?: string): Promise<void> {
-  if (cursor.xid > (await readHorizon(sql)).xid) {
+export async function checkFollowCursor(sql: Sql, cursor: FollowCursor, of: Followed): Promise<void> {
+  const { webhookId, callId } = of;
+  const { rowCount } = await sql.query(OWN, [cursor.executionId, webhookId ?? null, callId ?? null]);
+  if (rowCount === 0 || cursor.xid > (await readHorizon(sql)).xid) {
     throw new AppError('BAD_USER_INPUT', 'This is not the cursor of an event of these executions.');
   }
   if (webhookId === undefined) return;

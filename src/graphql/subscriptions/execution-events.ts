@@ -51,7 +51,7 @@ async function executionEvents(
   try {
     const execution = await readExecution(sql, executionId);
     if (execution === undefined) throw new AppError('NOT_FOUND');
-    const afterSeq = after === undefined ? 0 : eventSeq(after);
+    const afterSeq = after === undefined ? 0 : eventSeq(executionId, after);
     if (afterSeq === undefined || afterSeq > execution.lastEventSeq) {
       throw new AppError('BAD_USER_INPUT', 'This is not the cursor of an event of this execution.');
     }

@@ -6,6 +6,7 @@ import {
   checkFollowCursor,
   followCall,
   type FollowCursor,
+  type Followed,
   type FollowedEvent,
   type FollowManyOptions,
   followWebhook,
@@ -39,7 +40,7 @@ export class ManyExecutionEventsResolver {
       if (!(await webhookExists((context as GraphqlContext).services.database.pool, webhookId))) {
         throw new AppError('NOT_FOUND');
       }
-      const cursor = await cursorOf(context as GraphqlContext, after, webhookId);
+      const cursor = await cursorOf(context as GraphqlContext, after, { webhookId });
       return follow(
         context as GraphqlContext,
         [topics.webhookExecutions(webhookId), topics.webhookProgress(webhookId)],
@@ -67,7 +68,7 @@ export class ManyExecutionEventsResolver {
       const { loaders } = context as GraphqlContext;
       const id = readId('call', callId);
       if ((await loaders.calls.load(id)) === undefined) throw new AppError('NOT_FOUND');
-      const cursor = await cursorOf(context as GraphqlContext, after);
+      const cursor = await cursorOf(context as GraphqlContext, after, { callId: id });
       return follow(
         context as GraphqlContext,
         [topics.callExecutions(id), topics.callProgress(id)],
@@ -89,12 +90,12 @@ export class ManyExecutionEventsResolver {
 async function cursorOf(
   { services }: GraphqlContext,
   after: string | null | undefined,
-  webhookId?: string,
+  of: Followed,
 ): Promise<FollowCursor | undefined> {
   if (after === undefined || after === null) return undefined;
   const cursor = readFollowCursor(after);
   if (cursor === undefined) throw new AppError('BAD_USER_INPUT', 'This is not a cursor of this subscription.');
-  await checkFollowCursor(services.database.pool, cursor, webhookId);
+  await checkFollowCursor(services.database.pool, cursor, of);
   return cursor;
 }
 

@@ -7,14 +7,15 @@ import { connectionType } from '../connections.js';
 import { DateTime } from '../scalars.js';
 import { ExecutionStatus, StepStatus } from './enums.js';
 
-/** The place of an event among its execution's. */
-function eventCursor(seq: number): string {
-  return String(seq);
+/** The place of an event among its execution's. The end of the id keeps it from being taken for a place in another's. */
+function eventCursor(executionId: string, seq: number): string {
+  return `${seq}.${executionId.slice(-12)}`;
 }
 
-/** The event that a cursor stands for; `undefined` for what is not one. */
-export function eventSeq(cursor: string): number | undefined {
-  return /^\d{1,9}$/.test(cursor) ? Number(cursor) : undefined;
+/** The event of an execution that a cursor stands for; `undefined` for what is not one of its. */
+export function eventSeq(executionId: string, cursor: string): number | undefined {
+  const seq = /^([1-9]\d{0,8})\./.exec(cursor)?.[1];
+  return seq !== undefined && cursor === eventCursor(executionId, Number(seq)) ? Number(seq) : undefined;
 }
 
 @InterfaceType('ExecutionEvent', { description: 'Something that happened to an execution.' })
@@ -26,7 +27,7 @@ export abstract class ExecutionEventObject {
   constructor(
     readonly executionId: string,
     protected readonly view: ExecutionEventView,
-    private readonly place: string = eventCursor(view.seq),
+    private readonly place: string = eventCursor(executionId, view.seq),
   ) {}
 
   @Field(() => String, { description: 'Stands for this event: the same subscription goes on behind it with `after`.' })

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Client } from 'graphql-ws';
 import pg from 'pg';
 import { AppError } from '../../../src/errors.js';
-import { formatId, newUuidV7 } from '../../../src/lib/ids.js';
+import { formatId, newRandomUuid, newUuidV7 } from '../../../src/lib/ids.js';
 import { asJsonText } from '../../../src/lib/json-text.js';
 import { type ExecutionFixture, openExecutionFixture, signal } from '../../support/execution-fixture.js';
 import { addToken, type GraphqlProcess, openGraphqlProcess } from '../../support/graphql-process.js';
@@ -229,6 +229,23 @@ describe('callExecutionEvents', () => {
   it('follows a sequence to its end', async () => {
     const { callId, executionIds } = await fixture.store(['worker-busy', 'worker-quick'], { dispatch: 'SEQUENTIAL' });
     expectWhole(await collect(values(OF_CALL, { id: formatId('call', callId) }), 2), executionIds);
+  });
+
+  it('refuses the cursor of an event of another call, as a webhook does of another webhook', async () => {
+    const [one, other] = [await fixture.store(['worker-quick']), await fixture.store(['worker-quick'])];
+    const id = formatId('call', one.callId);
+    const [first] = await toArray(values(OF_CALL, { id }));
+    await toArray(values(OF_CALL, { id: formatId('call', other.callId) }));
+    const elsewhere = values(OF_CALL, { id: formatId('call', other.callId), after: first!.cursor });
+    await expect(elsewhere.next()).rejects.toThrow('BAD_USER_INPUT');
+    const another = newRandomUuid();
+    await fixture.database.pool.query(
+      `insert into webhooks select (jsonb_populate_record(w, jsonb_build_object('id', $2::text))).* from webhooks w
+       where id = $1`,
+      [fixture.webhookId, another],
+    );
+    const ofAnother = values(OF_WEBHOOK, { id: formatId('webhook', another), after: first!.cursor });
+    await expect(ofAnother.next()).rejects.toThrow('BAD_USER_INPUT');
   });
 
   it('refuses a call that there is not', async () => {

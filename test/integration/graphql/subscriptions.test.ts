@@ -119,6 +119,11 @@ describe('executionEvents', () => {
       [3, 'SUCCEEDED'],
     ]);
     expect(await all(events(there, executionIds[0]!, seen[2]!.cursor))).toEqual([]);
+    const other = await fixture.store(['worker-resume']);
+    await fixture.end(other.callId);
+    for (const after of [seen[0]!.cursor, `0${seen[0]!.cursor}`, '1']) {
+      await expect(all(events(here, other.executionIds[0]!, after))).rejects.toThrow('BAD_USER_INPUT');
+    }
   });
 
   it('misses nothing whose hint was lost', async () => {
