@@ -31,8 +31,8 @@ export interface PresentedCredentials {
 
 const ENTRIES_MAX = 10_000;
 
-/** Events end an entry at once; this bounds what a lost one can cost. */
-const TTL_MS = 5_000;
+/** Events end an entry at once; this, and the interval at which open connections are looked at again, bound what a lost one costs. */
+const TTL_MS = 2_500;
 
 /** Shorter can't be a token (an operator's own has 32 at least), longer is not worth hashing. */
 const TOKEN_CHARACTERS = { min: 32, max: 512 };

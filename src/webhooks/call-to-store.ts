@@ -4,7 +4,7 @@ import type { IncomingCall } from './accept-outcome.js';
 import type { AcceptedForms } from './parse-body.js';
 import type { AnswerPlan } from './plan-answer.js';
 import type { IngressWebhook } from './read-ingress-webhooks.js';
-import { recordedHeaders } from './verify/incoming-headers.js';
+import { recordedHeaders, type WebhookCredentials } from './verify/incoming-headers.js';
 import { tokenHeaderOf } from './verify/provider/providers.js';
 
 /** Makes what is stored of a call to a webhook: it begins the webhook's workers. */
@@ -24,7 +24,7 @@ export function callToStore(
     dispatch: webhook.dispatch,
     isTest: incoming.isTest,
     sourceIp: incoming.sourceIp,
-    headersJson: JSON.stringify(recordedHeaders(incoming.rawHeaders, secretHeaderOf(webhook))),
+    headersJson: JSON.stringify(recordedHeaders(incoming.rawHeaders, credentialsOf(webhook))),
     body: incoming.body,
     executions: webhook.workerIds.map((workerId) => ({ executionId: newUuidV7(receivedAtMs), workerId })),
     ...more,
@@ -37,9 +37,12 @@ export function acceptedForms({ authentication, rules }: IngressWebhook): Accept
   return rules.acceptAnyJson ? { ...provider, acceptAnyJson: true } : provider;
 }
 
-/** The header that carries the webhook's secret itself, in lower case; a signature is none. */
-export function secretHeaderOf({ authentication }: Pick<IngressWebhook, 'authentication'>): string | undefined {
+/** What is not recorded of a webhook's calls, nor seen by its filter. */
+export function credentialsOf({ authentication, secrets }: IngressWebhook): WebhookCredentials {
   const { headerName, method, provider } = authentication;
-  if (provider !== undefined) return tokenHeaderOf(provider);
-  return method === 'HMAC_SIGNATURE' ? undefined : headerName;
+  const own = method === 'HMAC_SIGNATURE' ? undefined : headerName; // a signature is no secret
+  return {
+    header: provider === undefined ? own : tokenHeaderOf(provider),
+    secrets: secrets.map(({ secret }) => secret),
+  };
 }

@@ -85,12 +85,9 @@ function shownHeaders(
   { outcome }: Refusal,
 ): Record<string, string> {
   const isProven = outcome !== 'REJECTED_AUTHENTICATION' && outcome !== 'REJECTED_ADDRESS';
-  const shown = isProven
-    ? rawHeaders
-    : unprovenHeaders(
-        rawHeaders,
-        secrets.map(({ secret }) => secret),
-      );
   const { provider, headerName } = authentication;
-  return recordedHeaders(shown, (provider && tokenHeaderOf(provider)) ?? headerName);
+  return recordedHeaders(isProven ? rawHeaders : unprovenHeaders(rawHeaders), {
+    header: (provider && tokenHeaderOf(provider)) ?? headerName,
+    secrets: secrets.map(({ secret }) => secret),
+  });
 }

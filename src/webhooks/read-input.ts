@@ -2,7 +2,7 @@ import type { IdempotencyKey } from '../calls/idempotency.js';
 import type { Logger } from '../lib/logger.js';
 import type { InputFault } from '../workers/worker-run.js';
 import type { IncomingCall } from './accept-outcome.js';
-import { acceptedForms, secretHeaderOf } from './call-to-store.js';
+import { acceptedForms, credentialsOf } from './call-to-store.js';
 import { readIdempotencyKey } from './idempotency-key.js';
 import type { TurnedAway } from './note-rejected.js';
 import { type AcceptedForms, parseBody } from './parse-body.js';
@@ -46,7 +46,7 @@ export function readInput(
     };
   }
   const passes =
-    rules.filter?.passes({ input: parsed.inputParams, rawHeaders, secretHeader: secretHeaderOf(webhook) }, (reason) =>
+    rules.filter?.passes({ input: parsed.inputParams, rawHeaders, credentials: credentialsOf(webhook) }, (reason) =>
       options.log.warn({ webhookId, reason }, 'a filter failed, so calls pass it'),
     ) ?? true;
   if (passes) return parsed;

@@ -1,6 +1,6 @@
 import { AppError } from '../../errors.js';
 import { type Condition, compileCondition } from '../../templates/template.js';
-import { recordedHeaders } from '../verify/incoming-headers.js';
+import { recordedHeaders, type WebhookCredentials } from '../verify/incoming-headers.js';
 
 /** A webhook's filter, parsed once for each version of the webhook. */
 export interface CallFilter {
@@ -17,8 +17,8 @@ export interface FilteredCall {
   /** The parsed body. */
   readonly input: unknown;
   readonly rawHeaders: readonly string[];
-  /** The header that carries the webhook's secret, in lower case: a filter does not see it. */
-  readonly secretHeader: string | undefined;
+  /** What a filter does not see of the headers. */
+  readonly credentials: WebhookCredentials;
 }
 
 /** Parses a filter that was checked when it was saved. */
@@ -38,9 +38,9 @@ export function compileFilter(text: string): CallFilter {
     return true;
   };
   return {
-    passes: ({ input, rawHeaders, secretHeader }, onFailure) => {
+    passes: ({ input, rawHeaders, credentials }, onFailure) => {
       if (condition === undefined) return failed(failure!, onFailure);
-      const headers = readsHeaders ? recordedHeaders(rawHeaders, secretHeader, 'left-out') : {};
+      const headers = readsHeaders ? recordedHeaders(rawHeaders, credentials, 'left-out') : {};
       try {
         return condition.holds({ input, headers });
       } catch (error) {

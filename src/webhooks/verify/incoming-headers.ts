@@ -22,41 +22,47 @@ const CREDENTIAL_NAME = /secret|token|passw|credential|signature|hmac|api[-_]?ke
 /** Beginnings of credentials that we make ourselves. */
 const CREDENTIAL_TEXT = /whsec_|wha_/;
 
+/** What must not be recorded of the headers of a webhook's calls. */
+export interface WebhookCredentials {
+  /** The header that carries the secret itself, in lower case; `undefined` where there is none. */
+  readonly header: string | undefined;
+  readonly secrets: readonly string[];
+}
+
 /**
- * The headers of a request that proved nothing, without all that may be a credential in the wrong place: a misspelt
- * name, a secret where a signature belongs.
- *
- * @param secrets those of the webhook.
+ * The headers of a request that proved nothing, without what may be a credential in the wrong place by the name that it
+ * is under.
  */
-export function unprovenHeaders(rawHeaders: readonly string[], secrets: readonly string[]): string[] {
-  return rawHeaders.map((text, i) => {
-    if (i % 2 === 0) return text;
-    const suspect = CREDENTIAL_NAME.test(rawHeaders[i - 1]!) || CREDENTIAL_TEXT.test(text);
-    return suspect || secrets.some((secret) => text.includes(secret)) ? REMOVED : text;
-  });
+export function unprovenHeaders(rawHeaders: readonly string[]): string[] {
+  return rawHeaders.map((text, i) => (i % 2 === 1 && CREDENTIAL_NAME.test(rawHeaders[i - 1]!) ? REMOVED : text));
 }
 
 /** What stands in the record in place of a credential. */
 const REMOVED = '[removed]';
 
 /**
- * The headers as they are stored with a call: names in lower case, repeated ones joined by a comma, credentials
- * removed. A signature is no credential (it proves one body only) and stays, for whoever looks into a rejection.
+ * The headers as they are stored with a call: names in lower case, repeated ones joined by a comma, credentials removed,
+ * the webhook's secrets and our own tokens under whatever name. A signature is no credential (it proves one body only)
+ * and stays, for whoever looks into a rejection.
  *
- * @param secretHeader the header that carries this webhook's secret itself, in lower case.
  * @param credentials what becomes of them: a word in their place, or nothing at all.
  */
 export function recordedHeaders(
   rawHeaders: readonly string[],
-  secretHeader: string | undefined,
+  { header, secrets }: WebhookCredentials,
   credentials: 'marked' | 'left-out' = 'marked',
 ): Record<string, string> {
   const recorded = Object.create(null) as Record<string, string>;
   for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
     const name = rawHeaders[i]!.toLowerCase();
-    const isCredential = CREDENTIAL_HEADERS.has(name) || name === secretHeader;
+    const text = rawHeaders[i + 1]!;
+    const isCredential =
+      CREDENTIAL_HEADERS.has(name) ||
+      name === header ||
+      CREDENTIAL_TEXT.test(text) ||
+      secrets.some((secret) => text.includes(secret));
     if (isCredential && credentials === 'left-out') continue;
-    const value = isCredential ? REMOVED : rawHeaders[i + 1]!;
+    const value = isCredential ? REMOVED : text;
     recorded[name] = recorded[name] === undefined ? value : `${recorded[name]}, ${value}`;
   }
   return recorded;

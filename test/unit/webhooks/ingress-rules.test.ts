@@ -119,8 +119,8 @@ describe('rules for client certificates', () => {
 });
 
 describe('a filter', () => {
-  const passes = (text: string, input: unknown, rawHeaders: string[] = [], secretHeader?: string): boolean =>
-    compileFilter(text).passes({ input, rawHeaders, secretHeader }, (reason) => {
+  const passes = (text: string, input: unknown, rawHeaders: string[] = [], header?: string): boolean =>
+    compileFilter(text).passes({ input, rawHeaders, credentials: { header, secrets: [] } }, (reason) => {
       throw new Error(reason);
     });
 
@@ -179,7 +179,7 @@ describe('a filter', () => {
     const call = {
       input: { a: Array.from({ length: 20_000 }, () => 'x'), b: 'y'.repeat(5_000) },
       rawHeaders: [],
-      secretHeader: undefined,
+      credentials: { header: undefined, secrets: [] },
     };
     expect(filter.passes(call, (reason) => reasons.push(reason))).toBe(true);
     expect(filter.passes(call, (reason) => reasons.push(reason))).toBe(true);
@@ -189,7 +189,7 @@ describe('a filter', () => {
 
   it('that an earlier version took and this one does not lets calls pass', () => {
     const reasons: string[] = [];
-    const call = { input: {}, rawHeaders: [], secretHeader: undefined };
+    const call = { input: {}, rawHeaders: [], credentials: { header: undefined, secrets: [] } };
     expect(compileFilter('input.a ==').passes(call, (reason) => reasons.push(reason))).toBe(true);
     expect(reasons).toHaveLength(1);
   });

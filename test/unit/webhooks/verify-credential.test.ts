@@ -71,12 +71,24 @@ describe('verifyCredential', () => {
 describe('recordedHeaders', () => {
   it('removes credentials and keeps the rest, repeated headers joined', () => {
     const rawHeaders = ['Authorization', 'Bearer a', 'X-Shop', 'key:b', 'Accept', 'x', 'accept', 'y', '__proto__', 'z'];
-    const recorded = recordedHeaders(rawHeaders, 'x-shop');
+    const recorded = recordedHeaders(rawHeaders, { header: 'x-shop', secrets: [] });
     expect({ ...recorded }).toEqual({
       authorization: '[removed]',
       'x-shop': '[removed]',
       accept: 'x, y',
       ['__proto__']: 'z',
     });
+  });
+
+  it("removes the webhook's secrets and our own tokens wherever they stand", () => {
+    const rawHeaders = ['X-Copy', 'key=sesame-open-1;', 'X-Old', 'whsec_abc', 'X-Tok', 'wha_1', 'X-Fine', 'sesame'];
+    const credentials = { header: 'x-shop', secrets: ['sesame-open-1'] };
+    expect({ ...recordedHeaders(rawHeaders, credentials) }).toEqual({
+      'x-copy': '[removed]',
+      'x-old': '[removed]',
+      'x-tok': '[removed]',
+      'x-fine': 'sesame',
+    });
+    expect({ ...recordedHeaders(rawHeaders, credentials, 'left-out') }).toEqual({ 'x-fine': 'sesame' });
   });
 });
