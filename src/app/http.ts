@@ -5,6 +5,7 @@ import { createHttp } from '../http/http.js';
 import type { HttpServer } from '../http/server.js';
 import type { LinkSigner } from '../http/signed-link.js';
 import type { TlsMaterial } from '../http/tls-files.js';
+import { missingKeys } from '../secrets/assert-keyring.js';
 import { bodyLimit } from '../webhooks/rules/body-limit.js';
 import { verifyReader } from '../webhooks/verify-reader.js';
 import type { Admin } from './admin.js';
@@ -27,7 +28,7 @@ export function buildHttp(
   parts: Parts,
   { ingress, admin, links, tls, metrics, draining }: BuildHttpOptions,
 ): HttpServer {
-  const { config, log, clock, database, hub, listener, authenticator } = parts;
+  const { config, log, clock, database, hub, keyring, listener, authenticator } = parts;
   const { webhooks, accept } = ingress;
   const { bodyBytesMax, bodyBytesCeiling } = config;
   const readiness = async (): Promise<readonly string[]> => {
@@ -36,6 +37,7 @@ export function buildHttp(
     return [
       ...(pending.length > 0 ? [`Migrations have not run: ${pending.join(', ')}.`] : []),
       ...(listener.listening ? [] : ['The event connection is down.']),
+      ...(await missingKeys(database.pool, keyring)).map((id) => `The encryption key "${id}" is not set here.`),
     ];
   };
   return createHttp({

@@ -5,7 +5,7 @@ import { assertDurable, migrate } from '../db/migrator.js';
 import { ENTITIES } from '../entities.js';
 import { AppError, codeOf, messageOf } from '../errors.js';
 import type { Logger } from '../lib/logger.js';
-import { assertKeyring } from '../secrets/assert-keyring.js';
+import { assertKeyring, isSealed } from '../secrets/assert-keyring.js';
 import { loadKeyring } from '../secrets/keyring.js';
 import type { Keyring } from '../secrets/seal.js';
 
@@ -42,6 +42,7 @@ export async function openStored(stack: AsyncDisposableStack, options: OpenStore
     encryptionKeys: config.encryptionKeys,
     encryptionKeysFile: config.encryptionKeysFile,
     embeddedDataDir: embedded ? config.dataDir : undefined,
+    isSealed: () => isSealed(database.pool),
   });
   await assertKeyring(database, keyring);
   return { database, keyring, embedded };

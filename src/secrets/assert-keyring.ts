@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { EntityManager } from '@mikro-orm/postgresql';
-import type { Database } from '../db/database.js';
+import type { Database, Sql } from '../db/database.js';
 import { AppError } from '../errors.js';
 import type { Keyring, SealedFor } from './seal.js';
 
@@ -36,6 +36,17 @@ export async function assertKeyring(database: Database, keyring: Keyring): Promi
     if (sealing !== undefined && !proofs.some(({ id }) => id === sealing)) await leaveProof(em, keyring, sealing);
     keyring.adoptRoot(await ensureRoot(em, keyring));
   });
+}
+
+/** Whether a key has sealed something in this database. */
+export async function isSealed(sql: Sql): Promise<boolean> {
+  return (await sql.query('select from encryption_keys limit 1')).rowCount === 1;
+}
+
+/** The ids of keys that sealed something here and are not in this process's keyring: another process began to use them. */
+export async function missingKeys(sql: Sql, keyring: Keyring): Promise<readonly string[]> {
+  const { rows } = await sql.query<{ id: string }>('select id from encryption_keys order by created_at, id');
+  return rows.map(({ id }) => id).filter((id) => !keyring.keyIds.includes(id));
 }
 
 function assertProof(keyring: Keyring, keyId: string, proof: Buffer): void {

@@ -11,6 +11,8 @@ export interface KeyringSources {
   readonly encryptionKeysFile: string | undefined;
   /** The folder of the embedded database, where a first start makes a key; `undefined` with a database elsewhere. */
   readonly embeddedDataDir: string | undefined;
+  /** Whether something is sealed in the database already: a key that is made now would open none of it. */
+  readonly isSealed: () => Promise<boolean>;
 }
 
 const KEY_BYTES = 32;
@@ -26,13 +28,17 @@ const HOW_TO =
  * @throws AppError ENCRYPTION_KEY_INVALID in one line that says what to do and shows no key.
  */
 export async function loadKeyring(sources: KeyringSources): Promise<Keyring> {
+  if (sources.encryptionKeys !== undefined && sources.encryptionKeysFile !== undefined) {
+    const message = 'ENCRYPTION_KEYS and ENCRYPTION_KEYS_FILE are both set: set one of them.';
+    throw new AppError('ENCRYPTION_KEY_INVALID', message);
+  }
   if (sources.encryptionKeys !== undefined) return parseKeyring(sources.encryptionKeys, 'ENCRYPTION_KEYS');
   if (sources.encryptionKeysFile !== undefined) {
     return parseKeyring(await readKeys(sources.encryptionKeysFile), sources.encryptionKeysFile);
   }
   if (sources.embeddedDataDir !== undefined) {
     const file = join(sources.embeddedDataDir, 'encryption.keys');
-    return parseKeyring(await readOrMakeKeys(file), file);
+    return parseKeyring(await readOrMakeKeys(file, sources.isSealed), file);
   }
   throw new AppError('ENCRYPTION_KEY_INVALID', `A database of your own needs an encryption key. ${HOW_TO}`);
 }
@@ -84,11 +90,15 @@ async function readKeys(file: string): Promise<string> {
   }
 }
 
-async function readOrMakeKeys(file: string): Promise<string> {
+async function readOrMakeKeys(file: string, isSealed: KeyringSources['isSealed']): Promise<string> {
   try {
     return await readFile(file, 'utf8');
   } catch (error) {
     if (codeOf(error) !== 'ENOENT') return await readKeys(file);
+  }
+  if (await isSealed()) {
+    const message = `${file} is missing, and the secrets in this database are sealed with a key of it: put it back.`;
+    throw new AppError('ENCRYPTION_KEY_INVALID', message);
   }
   try {
     await makeKeys(file);

@@ -1,5 +1,5 @@
 import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto';
-import { AppError } from '../errors.js';
+import { AppError, Postponed } from '../errors.js';
 
 /** What a sealed text belongs to: it opens nowhere else, so that nobody with the database can move it to another row. */
 export interface SealedFor {
@@ -19,6 +19,9 @@ export interface EncryptionKey {
 }
 
 const FORMAT = 1;
+/** While keys are replaced some processes have a new one before others, and no start is let in without it. Milliseconds. */
+const KEY_WAIT_MS = 2_000;
+
 const KEY_BYTES = 32;
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
@@ -76,8 +79,9 @@ export class Keyring {
   /**
    * Opens what {@link Keyring.seal} made.
    *
-   * @throws AppError ENCRYPTION_KEY_INVALID: the key is not here, is another one, or the record was tampered with or
-   *   belongs elsewhere. The message names none of the contents.
+   * @throws AppError ENCRYPTION_KEY_INVALID: the key is another one, or the record was tampered with or belongs
+   *   elsewhere. Postponed when the key is not here: a process that has it takes the work over. The message names none of
+   *   the contents.
    */
   open(sealed: Uint8Array, sealedFor: SealedFor): Buffer {
     const { head, keyId, wrapped, encrypted } = parse(sealed);
@@ -125,8 +129,9 @@ export class Keyring {
 
   #keyOf(id: string): Uint8Array {
     const key = this.#keys.get(id);
-    if (key === undefined) throw cannotOpen(`the encryption key "${id}" is not in the keyring`);
-    return key;
+    if (key !== undefined) return key;
+    const reason = `A stored secret cannot be opened: the encryption key "${id}" is not in the keyring of this process.`;
+    throw new Postponed(KEY_WAIT_MS, reason, 'ENCRYPTION_KEY_INVALID');
   }
 }
 

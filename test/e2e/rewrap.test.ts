@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { SEALED_PLACES } from '../../src/app/sealed-places.js';
+import { openCallbackReceiver, status } from '../support/callback-receiver.js';
 import { queryOnce } from '../support/embedded-postgres.js';
 import {
   createWebhook,
@@ -8,6 +9,7 @@ import {
   runGatewayCommand,
   startGatewayProcess,
 } from '../support/gateway-process.js';
+import { pollUntil } from '../support/poll-until.js';
 import { createTestDatabase, type TestDatabase } from '../support/test-database.js';
 
 const key = (id: string): string => `${id}:${Buffer.alloc(32, id).toString('base64')}`;
@@ -83,6 +85,47 @@ describe('a change of the encryption keys', () => {
 
     const old = await runGatewayCommand(['migrate'], env('k1'));
     expect(old).toMatchObject({ code: 1, stderr: expect.stringContaining('"k2" sealed secrets') });
+  });
+
+  it('begun in one process first: the others say so, and leave what they cannot open to it', async () => {
+    const own = await createTestDatabase();
+    const receiver = await openCallbackReceiver();
+    receiver.replyWith(status(200, { 'content-type': 'application/json' }, '{}'));
+    const more = { ...databaseEnv(own.url), OUTBOUND_ALLOWED_CIDRS: '127.0.0.0/8' };
+    const before = await startGatewayProcess({ env: { ...more, ...keys('k1') } });
+    const first = await startGatewayProcess({ env: { ...more, ...keys('k2', 'k1') } });
+    try {
+      const { createHttpWorker } = await first.graphql<{ createHttpWorker: { worker: { id: string } } }>(
+        `mutation ($url: String!) { createHttpWorker(input: {
+           name: "h", url: $url, attemptsMax: 1, headers: { authorization: "y" } }) { worker { id } } }`,
+        { url: `${receiver.url}/work` },
+      );
+      const ready = await fetch(`${before.url}/readyz`);
+      expect([ready.status, await ready.json()]).toEqual([
+        503,
+        { status: 'not ready', reasons: ['The encryption key "k2" is not set here.'] },
+      ]);
+      expect((await fetch(`${first.url}/readyz`)).status).toBe(200);
+      for (let n = 0; n < 8; n += 1) {
+        await before.graphql(
+          'mutation ($id: ID!, $n: JSON!) { runWorker(input: { workerId: $id, input: $n }) { userErrors { message } } }',
+          { id: createHttpWorker.worker.id, n: { n } },
+        );
+      }
+      await pollUntil('the end of all', async () => {
+        const { worker } = await first.graphql<{ worker: { executions: { nodes: { status: string }[] } } }>(
+          'query ($id: ID!) { worker(id: $id) { executions { nodes { status } } } }',
+          { id: createHttpWorker.worker.id },
+        );
+        const ended = worker.executions.nodes.filter(({ status: is }) => is === 'SUCCEEDED' || is === 'FAILED');
+        expect(ended.filter(({ status: is }) => is === 'FAILED')).toEqual([]);
+        return ended.length === 8 ? true : undefined;
+      });
+    } finally {
+      await Promise.all([before.end('SIGTERM'), first.end('SIGTERM')]);
+      await receiver.close();
+      await own.drop();
+    }
   });
 
   it('knows every column in which something is sealed', async () => {

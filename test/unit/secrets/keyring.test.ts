@@ -7,7 +7,12 @@ import { loadKeyring, parseKeyring } from '../../../src/secrets/keyring.js';
 
 const newKey = (): string => randomBytes(32).toString('base64');
 
-const NONE = { encryptionKeys: undefined, encryptionKeysFile: undefined, embeddedDataDir: undefined };
+const NONE = {
+  encryptionKeys: undefined,
+  encryptionKeysFile: undefined,
+  embeddedDataDir: undefined,
+  isSealed: () => Promise.resolve(false),
+};
 
 describe('the text of a keyring', () => {
   it('is entries separated by commas or lines, the first one seals', () => {
@@ -42,13 +47,15 @@ describe('where the keys come from', () => {
     await rm(dir, { recursive: true });
   });
 
-  it('takes the setting before the file, and the file before the folder', async () => {
+  it('takes the setting or the file before the folder, and not both', async () => {
     const file = join(dir, 'some.keys');
     await writeFile(file, `file:${newKey()}\n`);
     const setting = `setting:${newKey()}`;
-    const all = { encryptionKeys: setting, encryptionKeysFile: file, embeddedDataDir: dir };
-    expect((await loadKeyring(all)).keyIds).toEqual(['setting']);
-    expect((await loadKeyring({ ...all, encryptionKeys: undefined })).keyIds).toEqual(['file']);
+    const both = { ...NONE, encryptionKeys: setting, embeddedDataDir: dir };
+    expect((await loadKeyring(both)).keyIds).toEqual(['setting']);
+    const fromFile = { ...both, encryptionKeys: undefined, encryptionKeysFile: file };
+    expect((await loadKeyring(fromFile)).keyIds).toEqual(['file']);
+    await expect(loadKeyring({ ...fromFile, encryptionKeys: setting })).rejects.toThrow('set one of them');
     expect(await readdir(dir)).toEqual(['some.keys']);
   });
 
@@ -61,6 +68,14 @@ describe('where the keys come from', () => {
     const text = await readFile(file, 'utf8');
     expect((await loadKeyring({ ...NONE, embeddedDataDir: dir })).keyIds).toEqual(keyrings[0]!.keyIds);
     expect(await readFile(file, 'utf8')).toBe(text);
+  });
+
+  it('makes none where something is sealed already: it would open nothing', async () => {
+    const sealed = { ...NONE, embeddedDataDir: dir, isSealed: () => Promise.resolve(true) };
+    await expect(loadKeyring(sealed)).rejects.toThrow('encryption.keys is missing');
+    expect(await readdir(dir)).toEqual([]);
+    const { keyIds } = await loadKeyring({ ...NONE, embeddedDataDir: dir });
+    expect((await loadKeyring(sealed)).keyIds).toEqual(keyIds);
   });
 
   it('says what to set and how to make a key when there is none', async () => {
