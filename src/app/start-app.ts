@@ -133,7 +133,11 @@ async function build(stack: AsyncDisposableStack, { config, log, onFatal }: Star
 
   return {
     url,
-    welcome: welcomeText({ url: publicUrl, ...(await invitation(parts, owner, publicUrl, embedded)) }),
+    welcome: welcomeText({
+      url: publicUrl,
+      needsHttps: config.production && publicUrl.startsWith('http:'),
+      ...(await invitation(parts, owner, publicUrl, embedded)),
+    }),
     close: () => stack.disposeAsync(),
   };
 }

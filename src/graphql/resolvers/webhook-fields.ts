@@ -16,7 +16,7 @@ import { workerObject } from '../types/worker-kinds.js';
 
 @Resolver(() => WebhookObject)
 export class WebhookFields {
-  @FieldResolver(() => String, { description: 'Where its calls are POSTed to.' })
+  @FieldResolver(() => String, { description: 'The URL that senders POST to, made from PUBLIC_URL and the id.' })
   url(@Root() { view }: WebhookObject, @Ctx() { services }: GraphqlContext): string {
     return services.publicUrl() + webhookPath(view.id);
   }

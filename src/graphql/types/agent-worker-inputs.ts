@@ -148,7 +148,7 @@ export class CreateAgentWorkerInput extends AgentSettingsInput {
   name!: string;
 
   @Field(() => String, {
-    description: 'What the model is told to be and do. It is sent as it is: no payload ever becomes part of it.',
+    description: 'The same, with the limit: 1 to 100,000 characters.',
   })
   instructions!: string;
 }
@@ -166,7 +166,10 @@ export class UpdateAgentWorkerInput extends AgentSettingsInput {
   @Field(() => String, { nullable: true, description: 'Another name.' })
   name?: string | null;
 
-  @Field(() => String, { nullable: true, description: 'Other instructions.' })
+  @Field(() => String, {
+    nullable: true,
+    description: 'New instructions, 1 to 100,000 characters, in place of the present ones.',
+  })
   instructions?: string | null;
 }
 

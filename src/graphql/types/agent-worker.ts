@@ -51,7 +51,10 @@ export class AgentToolObject {
     return this.definition.kind === 'MCP' ? this.definition.allow : undefined;
   }
 
-  @Field(() => String, { nullable: true, description: 'With HTTP, the method.' })
+  @Field(() => String, {
+    nullable: true,
+    description: "With HTTP, the request's method: GET, POST, PUT, PATCH or DELETE. Null otherwise.",
+  })
   get method(): string | undefined {
     return this.definition.kind === 'HTTP' ? this.definition.method : undefined;
   }
@@ -102,7 +105,10 @@ export class AgentWorkerObject extends WorkerObject {
     return this.#definition.stepsMax;
   }
 
-  @Field(() => Int, { description: "How many of a body's `messages` are sent along, the latest ones." })
+  @Field(() => Int, {
+    description:
+      "How many of a body's `messages` go to the model before the user's own, the latest ones: 0 to 1,000, 20 by default.",
+  })
   get messageHistoryLimit(): number {
     return this.#definition.messageHistoryLimit;
   }
@@ -115,7 +121,9 @@ export class AgentWorkerObject extends WorkerObject {
     return this.#definition.inputTemplate;
   }
 
-  @Field(() => [AgentToolObject], { description: 'What it can have done.' })
+  @Field(() => [AgentToolObject], {
+    description: 'The tools that the model may call, at most 32 entries; one MCP entry can stand for several tools.',
+  })
   get tools(): readonly AgentToolObject[] {
     return this.#definition.tools.map((tool) => new AgentToolObject(tool));
   }

@@ -17,12 +17,14 @@ export class AlertObject extends NodeObject {
     super(formatId('alert', view.id));
   }
 
-  @Field(() => AlertKind, { description: 'What is unusual.' })
+  @Field(() => AlertKind, { description: 'Which pattern was seen: failures, rejections, a surge or silence.' })
   get kind(): AlertKindName {
     return this.view.kind;
   }
 
-  @Field(() => AlertStatus, { description: 'Where it stands.' })
+  @Field(() => AlertStatus, {
+    description: 'OPEN until somebody acknowledges it; RESOLVED by a person or when its pattern ends.',
+  })
   get status(): AlertView['status'] {
     return this.view.status;
   }
@@ -55,7 +57,7 @@ export class AlertObject extends NodeObject {
     return this.view.openedAt;
   }
 
-  @Field(() => DateTime, { description: 'When it was last seen.' })
+  @Field(() => DateTime, { description: 'When the comparison, made every five minutes, last found the pattern.' })
   get lastSeenAt(): Date {
     return this.view.lastSeenAt;
   }

@@ -12,7 +12,7 @@ export class ApiTokenObject {
   @Field(() => ID, { description: 'The id of this token.' })
   readonly id: string;
 
-  @Field(() => String, { description: 'Its name.' })
+  @Field(() => String, { description: 'What its owner calls it, 1 to 200 characters.' })
   readonly name: string;
 
   @Field(() => String, { description: 'The end of its text, by which its owner knows it again.' })

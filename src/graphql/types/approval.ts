@@ -20,7 +20,7 @@ export class StepApprovalObject {
     return this.#state.message;
   }
 
-  @Field(() => DateTime, { description: 'Until when somebody can decide.' })
+  @Field(() => DateTime, { description: 'When the step fails by itself because nobody decided.' })
   get expiresAt(): Date {
     return new Date(this.#state.wakeAtMs ?? 0);
   }
@@ -35,7 +35,10 @@ export class StepApprovalObject {
     return this.decision && new Date(this.decision.at);
   }
 
-  @Field(() => String, { nullable: true, description: 'What whoever decided said about it.' })
+  @Field(() => String, {
+    nullable: true,
+    description: 'The comment given with the decision, at most 2,000 characters; null for none.',
+  })
   get comment(): string | null | undefined {
     return this.decision?.comment;
   }
@@ -49,7 +52,7 @@ export class StepApprovalObject {
 export class PendingApprovalObject {
   constructor(readonly view: ApprovalView) {}
 
-  @Field(() => String, { description: 'Which step of the execution.' })
+  @Field(() => String, { description: "The step's path: for `approveStep` and `rejectStep`." })
   get path(): string {
     return this.view.path;
   }

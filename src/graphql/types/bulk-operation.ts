@@ -21,7 +21,7 @@ import { payloadType } from './payload-type.js';
 
 @ObjectType('BulkOperationFailure', { description: 'One that a bulk operation could not do.' })
 class BulkOperationFailureObject implements BulkFailure {
-  @Field(() => ID, { description: 'Of the call, execution or callback.' })
+  @Field(() => ID, { description: 'The id of the call, execution or callback that it could not be done to.' })
   readonly id!: string;
 
   @Field(() => String, { description: 'Why, for a person.' })
@@ -85,7 +85,9 @@ export class BulkOperationObject extends NodeObject {
     return this.view.failed;
   }
 
-  @Field(() => [BulkOperationFailureObject], { description: 'The first that could not be done, with the reason.' })
+  @Field(() => [BulkOperationFailureObject], {
+    description: 'The first 20 that could not be done, each with the reason; `failed` counts them all.',
+  })
   get failures(): readonly BulkFailure[] {
     return this.view.failures;
   }

@@ -37,11 +37,15 @@ export class StatisticsArgs {
 
   @Field(() => DateTime, {
     nullable: true,
-    description: 'From when on; without it an hour, a day or 30 days before the end, by the interval.',
+    description:
+      'From when on; without it an hour, a day or 30 days before the end, by the interval. Counters are kept by the minute for the last day, by the hour for 62 days, by the day before: one counts where it begins, so begin and end at whole ones.',
   })
   from?: Date | null;
 
-  @Field(() => DateTime, { nullable: true, description: 'Until when, not included; without it now.' })
+  @Field(() => DateTime, {
+    nullable: true,
+    description: 'Until when, not included; without it now. Rounded as `from`.',
+  })
   to?: Date | null;
 }
 
@@ -63,7 +67,7 @@ class OutcomeCountObject {
   @Field(() => CallOutcome, { description: 'The outcome.' })
   readonly outcome!: CallOutcomeName;
 
-  @Field(() => WholeNumber, { description: 'How many calls had it.' })
+  @Field(() => WholeNumber, { description: 'How many calls of the time asked for ended so; never 0.' })
   readonly count!: number;
 }
 

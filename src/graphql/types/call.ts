@@ -6,18 +6,24 @@ import { DateTime } from '../scalars.js';
 import { CallOutcome } from './enums.js';
 import { NodeObject } from './node.js';
 
-@ObjectType('Call', { description: 'One POST to a webhook.', implements: NodeObject })
+@ObjectType('Call', {
+  description: 'One POST to a webhook, accepted or rejected, or one run of a worker by hand (`webhook` is null then).',
+  implements: NodeObject,
+})
 export class CallObject extends NodeObject {
   constructor(readonly view: CallSummary) {
     super(formatId('call', view.id));
   }
 
-  @Field(() => DateTime, { description: 'When it came.' })
+  @Field(() => DateTime, { description: 'When the request reached the gateway.' })
   get receivedAt(): Date {
     return this.view.receivedAt;
   }
 
-  @Field(() => CallOutcome, { description: 'What became of it.' })
+  @Field(() => CallOutcome, {
+    description:
+      'ACCEPTED while an execution of it goes on, then SUCCEEDED or FAILED; the other values say why nothing ran.',
+  })
   get outcome(): CallSummary['outcome'] {
     return this.view.outcome;
   }
@@ -30,22 +36,31 @@ export class CallObject extends NodeObject {
     return this.view.httpStatus;
   }
 
-  @Field(() => Int, { nullable: true, description: 'Milliseconds from its coming until its last execution ended.' })
+  @Field(() => Int, {
+    nullable: true,
+    description: 'The same, then: null while one goes on, and when none was started.',
+  })
   get durationMs(): number | null {
     return this.view.durationMs;
   }
 
-  @Field(() => DateTime, { nullable: true, description: 'When its last execution ended.' })
+  @Field(() => DateTime, {
+    nullable: true,
+    description: 'When its last execution ended; null while one goes on, and when none was started.',
+  })
   get finishedAt(): Date | null {
     return this.view.finishedAt;
   }
 
-  @Field(() => Boolean, { description: 'Whether it was sent by `testWebhook`.' })
+  @Field(() => Boolean, { description: 'Whether `testWebhook` sent it. Tests count in the statistics like any call.' })
   get isTest(): boolean {
     return this.view.isTest;
   }
 
-  @Field(() => String, { nullable: true, description: "The caller's address." })
+  @Field(() => String, {
+    nullable: true,
+    description: "The caller's IP address, as trusted proxies say it; null of a test and of a run by hand.",
+  })
   get sourceIp(): string | null {
     return this.view.sourceIp || null; // a test comes from nowhere
   }

@@ -22,7 +22,7 @@ export class CallbackObject extends NodeObject {
     return this.view.status;
   }
 
-  @Field(() => Int, { description: 'How many attempts were made.' })
+  @Field(() => Int, { description: 'How many requests were sent so far, those after `replayCallback` included.' })
   get attemptCount(): number {
     return this.view.attempts;
   }
@@ -45,10 +45,12 @@ export class CallbackObject extends NodeObject {
 
 @ObjectType('CallbackAttempt', { description: 'One try of a callback.' })
 export class CallbackAttemptObject implements CallbackAttemptView {
-  @Field(() => Int, { description: 'From 1.' })
+  @Field(() => Int, {
+    description: 'Which attempt of the callback it is, from 1; goes on counting after `replayCallback`.',
+  })
   readonly number!: number;
 
-  @Field(() => DateTime, { description: 'When it began.' })
+  @Field(() => DateTime, { description: 'When the request was sent. One attempt has 15 s.' })
   readonly at!: Date;
 
   @Field(() => Int, { description: 'Milliseconds until it was answered or given up.' })

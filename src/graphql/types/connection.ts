@@ -14,7 +14,9 @@ import { payloadType } from './payload-type.js';
 
 @ObjectType('ConnectionAuthentication', { description: 'How a connection proves itself; never the credential.' })
 class ConnectionAuthenticationObject {
-  @Field(() => ConnectionAuthenticationKind, { description: 'The way.' })
+  @Field(() => ConnectionAuthenticationKind, {
+    description: 'In which place of a request the credential stands; NONE when there is none.',
+  })
   readonly kind!: ConnectionAuthenticationKindName;
 
   @Field(() => String, {
@@ -89,7 +91,10 @@ export const ConnectionPage = connectionType<ConnectionObject>('ConnectionProfil
 
 @InputType('ConnectionAuthenticationInput', { description: 'How a connection is to prove itself.' })
 export class ConnectionAuthenticationInput {
-  @Field(() => ConnectionAuthenticationKind, { description: 'The way.' })
+  @Field(() => ConnectionAuthenticationKind, {
+    description:
+      'In which place of a request the credential stands. BASIC, HEADER and QUERY need `name`; all but NONE need `secret`.',
+  })
   kind!: ConnectionAuthenticationKindName;
 
   @Field(() => String, {

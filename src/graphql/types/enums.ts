@@ -41,7 +41,7 @@ function enumOf<Name extends string>(
 
 export const ModelProvider = enumOf<ModelProviderName>('ModelProvider', 'Whose protocol a model speaks.', {
   OPENAI_COMPATIBLE: "OpenAI's chat completions at any address: Ollama, vLLM, LM Studio, OpenRouter and many more.",
-  OPENAI: 'OpenAI itself.',
+  OPENAI: "OpenAI's chat completions at api.openai.com; needs a key.",
   ANTHROPIC: "Anthropic's messages.",
   GOOGLE: "Google's Gemini API.",
 });
@@ -70,43 +70,57 @@ export const ExecutionMode = enumOf<ExecutionModeName>(
 );
 
 export const Dispatch = enumOf<DispatchName>('Dispatch', 'How a call runs the several workers of a webhook.', {
-  PARALLEL: 'All at once.',
+  PARALLEL: 'All workers start at once and end independently of each other.',
   SEQUENTIAL: 'One after the other; the first failure skips the rest.',
 });
 
-export const ExecutionStatus = enumOf<ExecutionStatusName>('ExecutionStatus', 'Where an execution stands.', {
-  QUEUED: 'A job waits for a runner.',
-  WAITING: 'It waits for its turn (flow control), for the worker before it, or for the moment of its next attempt.',
-  RUNNING: 'A runner runs it.',
-  SUCCEEDED: 'It ended with a result.',
-  FAILED: 'It ended with an error.',
-  CANCELED: 'It was canceled.',
-  TIMED_OUT: 'Its last attempt did not end within its timeout.',
-  SKIPPED: 'It never ran, because a worker before it failed or a later call took its place.',
-});
+export const ExecutionStatus = enumOf<ExecutionStatusName>(
+  'ExecutionStatus',
+  'Where an execution stands. The last five are final and never change.',
+  {
+    QUEUED: 'It is ready and waits for a free slot of a runner.',
+    WAITING: 'It waits for its turn (flow control), for the worker before it, or for the moment of its next attempt.',
+    RUNNING: 'A runner holds its lease and an attempt is under way.',
+    SUCCEEDED: 'It ended with a result.',
+    FAILED: 'Its error is permanent, or it was the last attempt; `error` has the code. `retryExecution` runs it anew.',
+    CANCELED: 'Somebody canceled it, or its webhook was deleted while it was paused. What it did until then stays.',
+    TIMED_OUT: 'The same, and: attempts before were retried as after a failure.',
+    SKIPPED: 'It never ran, because a worker before it failed or a later call took its place.',
+  },
+);
 
-export const CallOutcome = enumOf<CallOutcomeName>('CallOutcome', 'What became of a call.', {
-  ACCEPTED: 'It is stored, and not all of its executions have ended.',
-  SUCCEEDED: 'All executions succeeded.',
-  FAILED: 'At least one execution did not succeed.',
-  SUPERSEDED: 'A call that came soon after it took its place (debounce), so it never ran.',
-  REJECTED_AUTHENTICATION: 'The caller could not be authenticated.',
-  REJECTED_ADDRESS: "The caller's address was not one of the webhook's.",
-  REJECTED_INACTIVE: 'The webhook was not active.',
-  REJECTED_MALFORMED: 'The body was not acceptable JSON, or a header not well-formed.',
-  REJECTED_INPUT: "The body did not fit a worker's input schema, or was not that of the first call with its key.",
-  RATE_LIMITED: 'A rate limit was exhausted.',
-  DUPLICATE: 'It repeated another call, and was answered with that one.',
-  HANDSHAKE: 'Its sender only tried the address; nothing was started.',
-  IGNORED: "The webhook's filter did not take it; nothing was started.",
-});
+export const CallOutcome = enumOf<CallOutcomeName>(
+  'CallOutcome',
+  'What became of a call: two values while and after it runs, the others for calls that started nothing.',
+  {
+    ACCEPTED: 'It is stored, and not all of its executions have ended.',
+    SUCCEEDED: 'Every execution of it succeeded, retries included.',
+    FAILED: 'At least one execution did not succeed.',
+    SUPERSEDED: 'A call that came soon after it took its place (debounce), so it never ran.',
+    REJECTED_AUTHENTICATION:
+      'The credential was missing, wrong or expired: 401. `rejectionCode` says which; `diagnoseSignature` explains.',
+    REJECTED_ADDRESS: "The caller's address was not one of the webhook's.",
+    REJECTED_INACTIVE: 'It was authentic, but the webhook was deactivated: the caller got 403.',
+    REJECTED_MALFORMED: 'The body was not acceptable JSON, or a header not well-formed.',
+    REJECTED_INPUT: "The body did not fit a worker's input schema, or was not that of the first call with its key.",
+    RATE_LIMITED:
+      'A rate limit (of the webhook, of its user or of all) was exhausted: the caller got 429 with Retry-After.',
+    DUPLICATE: 'It repeated another call, and was answered with that one.',
+    HANDSHAKE: 'Its sender only tried the address; nothing was started.',
+    IGNORED: "The webhook's filter did not take it; nothing was started.",
+  },
+);
 
-export const CallbackStatus = enumOf<CallbackStatusName>('CallbackStatus', 'Where a callback stands.', {
-  PENDING: 'An attempt is due or under way.',
-  SUCCEEDED: 'The receiver answered 2xx.',
-  FAILED: 'It is not tried any more: the schedule is over, the receiver answered 410, or the address is not allowed.',
-  SUPERSEDED: "Its call was retried before it was received; the retry's end has a callback of its own.",
-});
+export const CallbackStatus = enumOf<CallbackStatusName>(
+  'CallbackStatus',
+  'Whether a callback was received, is still tried or was given up.',
+  {
+    PENDING: 'An attempt is due or under way.',
+    SUCCEEDED: 'The receiver answered 2xx.',
+    FAILED: 'It is not tried any more: the schedule is over, the receiver answered 410, or the address is not allowed.',
+    SUPERSEDED: "Its call was retried before it was received; the retry's end has a callback of its own.",
+  },
+);
 
 export const WorkerVersionChoice = enumOf<WorkerVersionChoiceName>(
   'WorkerVersionChoice',
@@ -144,16 +158,20 @@ export const AlertStatus = enumOf<AlertStatusName>('AlertStatus', 'Where an aler
   RESOLVED: 'Its pattern is over, or somebody has dealt with it.',
 });
 
-export const WorkerKind = enumOf<WorkerKindName>('WorkerKind', 'What a worker is.', {
-  AGENT: 'A language model with instructions and tools.',
-  HTTP: 'Calls an existing HTTP endpoint.',
-  CODE: "A TypeScript function from the operator's folder.",
-  WORKFLOW: 'A list of durable steps.',
-});
+export const WorkerKind = enumOf<WorkerKindName>(
+  'WorkerKind',
+  'How a worker does its work, and so which type it has in GraphQL.',
+  {
+    AGENT: 'A language model with instructions and tools.',
+    HTTP: 'An HttpWorker: one request for each attempt, signed (Standard Webhooks) and retried with the same Idempotency-Key.',
+    CODE: "A TypeScript function from the operator's folder.",
+    WORKFLOW: 'A Workflow: steps whose results are stored, so that a crash or a retry repeats none that finished.',
+  },
+);
 
 export const RateLimitScope = enumOf<LimitScopeName>('RateLimitScope', 'Whose calls a rate limit counts together.', {
-  GLOBAL: 'All calls.',
-  USER: "The calls of one user's webhooks.",
+  GLOBAL: 'All calls to all webhooks together.',
+  USER: 'All calls to the webhooks that one user made.',
   WEBHOOK: 'The calls of one webhook.',
 });
 
@@ -174,7 +192,7 @@ export const ConnectionAuthenticationKind = enumOf<ConnectionAuthenticationKindN
   'ConnectionAuthenticationKind',
   'How a connection proves itself to the outside system.',
   {
-    NONE: 'Not at all.',
+    NONE: 'No credential is sent.',
     BEARER: 'A token in `Authorization: Bearer …`.',
     BASIC: 'User name and password in `Authorization: Basic …`.',
     HEADER: 'A value in a header that the user names.',
@@ -186,8 +204,8 @@ export const StepStatus = enumOf<StepStatusName>('StepStatus', 'Where a step of 
   RUNNING: 'It began. In an execution that does not run, its attempt was cut off.',
   WAITING: 'It waits: for a moment, for its next try, or for a person.',
   SUCCEEDED: 'It ended with an output and never runs again.',
-  FAILED: 'It ended with an error.',
-  SKIPPED: 'Its condition did not hold.',
+  FAILED: 'It ended with an error after its last try; `error` has it.',
+  SKIPPED: 'Its `if` was false; it has no output.',
 });
 
 export const SecretStatus = enumOf<SecretStatusName>(
@@ -201,11 +219,15 @@ export const SecretStatus = enumOf<SecretStatusName>(
   },
 );
 
-export const AgentToolKind = enumOf<AgentToolDefinition['kind']>('AgentToolKind', "What an agent's tool is.", {
-  MCP: 'Tools of an MCP server.',
-  HTTP: 'A request through a connection.',
-  WORKER: 'Another worker.',
-});
+export const AgentToolKind = enumOf<AgentToolDefinition['kind']>(
+  'AgentToolKind',
+  "Where an agent's tool comes from, and so which fields of AgentTool are set.",
+  {
+    MCP: 'Tools of an MCP server.',
+    HTTP: 'One request through a connection, with the parameters that the model chose.',
+    WORKER: 'Another worker, run inside of the execution; the model fills in its input schema.',
+  },
+);
 
 /** The kinds of steps, as enum values are written. */
 export type WorkflowStepKindName = Uppercase<WorkflowStep['kind']>;

@@ -18,7 +18,9 @@ export function eventSeq(executionId: string, cursor: string): number | undefine
   return seq !== undefined && cursor === eventCursor(executionId, Number(seq)) ? Number(seq) : undefined;
 }
 
-@InterfaceType('ExecutionEvent', { description: 'Something that happened to an execution.' })
+@InterfaceType('ExecutionEvent', {
+  description: 'One stored event of an execution: a status, a step or a piece of text. Numbered from 1 without a gap.',
+})
 export abstract class ExecutionEventObject {
   /**
    * @param executionId a UUID.
@@ -71,7 +73,7 @@ class ExecutionStatusChangedObject extends ExecutionEventObject {
   implements: ExecutionEventObject,
 })
 class ExecutionStepChangedObject extends ExecutionEventObject {
-  @Field(() => String, { description: 'Which step.' })
+  @Field(() => String, { description: 'The path of the step, as `ExecutionStep.path` has it.' })
   get path(): string {
     return this.#data.path;
   }

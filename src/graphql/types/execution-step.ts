@@ -37,7 +37,7 @@ export class ExecutionStepObject {
     return this.view.path;
   }
 
-  @Field(() => StepStatus, { description: 'Where it stands.' })
+  @Field(() => StepStatus, { description: 'Where it stands. A SUCCEEDED step is never run again, whatever crashes.' })
   get status(): StepStatusName {
     return this.view.status;
   }
@@ -52,7 +52,10 @@ export class ExecutionStepObject {
     return this.view.workerId;
   }
 
-  @Field(() => Int, { nullable: true, description: 'The version of that worker.' })
+  @Field(() => Int, {
+    nullable: true,
+    description: 'The version of `workerId` that ran; null for steps that run no worker.',
+  })
   get workerVersion(): number | null {
     return this.view.workerVersion;
   }
@@ -87,7 +90,7 @@ export class ExecutionStepObject {
     return this.view.startedAt;
   }
 
-  @Field(() => DateTime, { nullable: true, description: 'When it ended.' })
+  @Field(() => DateTime, { nullable: true, description: 'When it succeeded, failed or was skipped; null until then.' })
   get finishedAt(): Date | null {
     return this.view.finishedAt;
   }

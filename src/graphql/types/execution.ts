@@ -12,10 +12,12 @@ export class ExecutionErrorObject implements ExecutionError {
   @Field(() => String, { description: 'For a program: upper snake case, such as `WORKER_FAILED`.' })
   readonly code!: string;
 
-  @Field(() => String, { description: 'For a person.' })
+  @Field(() => String, { description: 'What went wrong, in words; never with a secret in it.' })
   readonly message!: string;
 
-  @Field(() => Boolean, { description: 'Whether the same may work when it is tried again.' })
+  @Field(() => Boolean, {
+    description: 'Whether the cause may pass (timeouts, 429, 5xx). Only such errors are retried by themselves.',
+  })
   readonly retryable!: boolean;
 }
 
@@ -43,7 +45,9 @@ export class ExecutionObject extends NodeObject {
     return this.view.position;
   }
 
-  @Field(() => ExecutionStatus, { description: 'Where it stands.' })
+  @Field(() => ExecutionStatus, {
+    description: 'Where it stands. SUCCEEDED, FAILED, TIMED_OUT, CANCELED and SKIPPED are final.',
+  })
   get status(): ExecutionView['status'] {
     return this.view.status;
   }
@@ -58,12 +62,15 @@ export class ExecutionObject extends NodeObject {
     return this.view.queuedAt;
   }
 
-  @Field(() => DateTime, { nullable: true, description: 'When its first attempt began.' })
+  @Field(() => DateTime, {
+    nullable: true,
+    description: 'When its first attempt began; null as long as it is queued, and when it never ran.',
+  })
   get startedAt(): Date | null {
     return this.view.startedAt;
   }
 
-  @Field(() => DateTime, { nullable: true, description: 'When it ended.' })
+  @Field(() => DateTime, { nullable: true, description: 'When it reached a final status; null until then.' })
   get finishedAt(): Date | null {
     return this.view.finishedAt;
   }

@@ -54,7 +54,7 @@ export class TestModelPayload implements ModelTest, WithUserErrors {
   @Field(() => Dollars, { name: 'cost', description: 'What it cost, in US dollars, by the prices of the model.' })
   readonly costNanos!: bigint;
 
-  @Field(() => String, { description: 'The beginning of its answer.' })
+  @Field(() => String, { description: 'The first 200 characters of its answer; empty when it did not answer.' })
   readonly answer!: string;
 
   @Field(() => ModelTestErrorObject, { nullable: true, description: 'Why it did not answer; null when it did.' })

@@ -21,7 +21,9 @@ export class ModelObject extends NodeObject {
     return this.#view.name;
   }
 
-  @Field(() => ModelProvider, { description: 'Whose protocol it speaks.' })
+  @Field(() => ModelProvider, {
+    description: 'Which API it is asked by; decides the default address and whether a key is needed.',
+  })
   get provider(): ModelProviderName {
     return this.#view.provider;
   }
@@ -31,7 +33,9 @@ export class ModelObject extends NodeObject {
     return this.#view.baseUrl;
   }
 
-  @Field(() => String, { description: "The provider's name for it." })
+  @Field(() => String, {
+    description: "The name that the provider's API takes, such as `claude-haiku-4-5`; 1 to 200 characters.",
+  })
   get modelName(): string {
     return this.#view.modelName;
   }

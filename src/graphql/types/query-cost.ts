@@ -17,7 +17,9 @@ export class DocumentMeasureObject {
 
 @ObjectType('QueryCost', { description: 'How an operation stands to the limits. It was not run.' })
 export class QueryCostObject {
-  @Field(() => Boolean, { description: 'Whether it would run.' })
+  @Field(() => Boolean, {
+    description: 'Whether it would pass all limits; `refusals` has the reasons when it would not.',
+  })
   readonly allowed!: boolean;
 
   @Field(() => WholeNumber, {

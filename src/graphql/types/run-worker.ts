@@ -10,7 +10,10 @@ export class RunWorkerInput {
   @Field(() => ID, { description: "The worker's id." })
   workerId!: string;
 
-  @Field(() => Json, { description: 'What it gets, as the body of a call.' })
+  @Field(() => Json, {
+    description:
+      'Any JSON, at most 1 MiB: the worker gets it as it would the body of a call. Checked against its input schema.',
+  })
   input!: unknown;
 
   @Field(() => String, {

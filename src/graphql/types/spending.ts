@@ -19,7 +19,12 @@ export class SpendCapObject {
     return this.cap.tokensPerDay;
   }
 
-  @Field(() => Dollars, { nullable: true, name: 'costPerDay', description: 'US dollars; null is no cap.' })
+  @Field(() => Dollars, {
+    nullable: true,
+    name: 'costPerDay',
+    description:
+      'US dollars that models may cost on a day in UTC; beyond, executions fail with SPEND_CAP_REACHED. Null is no cap.',
+  })
   get costNanosPerDay(): bigint | null {
     return this.cap.costNanosPerDay;
   }
@@ -29,12 +34,12 @@ export class SpendCapObject {
     return this.cap.runsPerDay;
   }
 
-  @Field(() => WholeNumber, { description: "Today's tokens." })
+  @Field(() => WholeNumber, { description: 'Tokens in and out of models since midnight UTC.' })
   get tokensToday(): number {
     return this.spent.tokens;
   }
 
-  @Field(() => Dollars, { name: 'costToday', description: "Today's cost in US dollars." })
+  @Field(() => Dollars, { name: 'costToday', description: 'US dollars that its models have cost since midnight UTC.' })
   get costNanosToday(): bigint {
     return this.spent.costNanos;
   }
@@ -118,7 +123,10 @@ export class ModelUsageObject {
     return this.view.cachedTokens;
   }
 
-  @Field(() => Dollars, { name: 'cost', description: 'US dollars.' })
+  @Field(() => Dollars, {
+    name: 'cost',
+    description: 'What those tokens cost in US dollars, by the prices that the model had at each step.',
+  })
   get costNanos(): bigint {
     return this.view.costNanos;
   }

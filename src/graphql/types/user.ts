@@ -14,13 +14,13 @@ import { IDEMPOTENCY_KEY } from './idempotency-key.js';
 
 @ObjectType('User', { implements: NodeObject, description: 'Somebody who may use the admin API.' })
 export class UserObject extends NodeObject {
-  @Field(() => String, { description: 'The name.' })
+  @Field(() => String, { description: 'What other people see, 1 to 200 characters.' })
   readonly name: string;
 
   @Field(() => String, { nullable: true, description: 'The e-mail address, if there is one.' })
   readonly email: string | null;
 
-  @Field(() => UserRoleEnum, { description: 'What this user may do.' })
+  @Field(() => UserRoleEnum, { description: 'The role: the most that the user and any of their tokens may do.' })
   readonly role: Uppercase<UserRole>;
 
   @Field(() => Int, { description: 'Goes up with every change; for `expectedVersion`.' })

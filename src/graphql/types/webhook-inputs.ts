@@ -11,7 +11,9 @@ import { IDEMPOTENCY_KEY } from './idempotency-key.js';
 
 @InputType('WebhookAuthenticationInput', { description: 'How callers of a webhook are to authenticate.' })
 export class WebhookAuthenticationInput {
-  @Field(() => AuthenticationMethod, { description: 'The method.' })
+  @Field(() => AuthenticationMethod, {
+    description: 'How callers are to prove themselves. CUSTOM_HEADER needs `headerName`, PROVIDER needs `provider`.',
+  })
   method!: AuthenticationMethodName;
 
   @Field(() => String, {
@@ -113,7 +115,7 @@ export class CreateWebhookInput {
 
 @InputType('WebhookOrderInput', { description: 'How a list of webhooks is ordered.' })
 export class WebhookOrderInput {
-  @Field(() => WebhookOrderField, { description: 'By what.' })
+  @Field(() => WebhookOrderField, { description: 'The field to order by; ties are ordered by id.' })
   field!: WebhookOrderFieldName;
 
   @Field(() => OrderDirection, { description: 'Which way.' })

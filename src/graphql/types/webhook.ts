@@ -18,7 +18,9 @@ export class WebhookAuthenticationObject implements AuthenticationView {
     this.sender = view.sender;
   }
 
-  @Field(() => AuthenticationMethod, { description: 'The method.' })
+  @Field(() => AuthenticationMethod, {
+    description: 'How callers prove themselves; it decides what `headerName`, `headerPrefix` and `verifier` mean.',
+  })
   readonly method: AuthenticationView['method'];
 
   @Field(() => String, { description: 'The header that carries the credential.' })
@@ -27,7 +29,9 @@ export class WebhookAuthenticationObject implements AuthenticationView {
   @Field(() => String, { description: 'What stands before the credential in that header; often nothing.' })
   readonly headerPrefix: string;
 
-  @Field(() => String, { description: 'The same as `headerPrefix`.' })
+  @Field(() => String, {
+    description: 'The same as `headerPrefix`, under a shorter name.',
+  })
   get prefix(): string {
     return this.headerPrefix;
   }
@@ -69,23 +73,26 @@ export class WebhookSecretObject {
   }
 }
 
-@ObjectType('Webhook', { description: 'A configured ingress endpoint.', implements: NodeObject })
+@ObjectType('Webhook', {
+  description: 'A URL that takes POSTs from one kind of sender, authenticates them and starts its workers.',
+  implements: NodeObject,
+})
 export class WebhookObject extends NodeObject {
   constructor(readonly view: WebhookView) {
     super(formatId('webhook', view.id));
   }
 
-  @Field(() => String, { description: 'Its name.' })
+  @Field(() => String, { description: 'What people call it, 1 to 200 characters. Not unique.' })
   get name(): string {
     return this.view.name;
   }
 
-  @Field(() => String, { nullable: true, description: 'What it is for.' })
+  @Field(() => String, { nullable: true, description: 'What it is for, at most 2,000 characters; null for none.' })
   get description(): string | null {
     return this.view.description;
   }
 
-  @Field(() => Boolean, { description: 'Whether it takes calls.' })
+  @Field(() => Boolean, { description: 'False: callers get 403. Unlike `paused`, which takes calls and keeps them.' })
   get active(): boolean {
     return this.view.active;
   }

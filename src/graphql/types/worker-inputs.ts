@@ -144,7 +144,11 @@ export class UpdateHttpWorkerInput {
   })
   url?: string | null;
 
-  @Field(() => ID, { nullable: true, description: 'Another connection; null for none.' })
+  @Field(() => ID, {
+    nullable: true,
+    description:
+      'The connection to go through; null for none, then `url` has to be whole. Another one needs `headers` anew.',
+  })
   connectionId?: string | null;
 
   @Field(() => Json, {
@@ -174,7 +178,11 @@ export class UpdateHttpWorkerInput {
   @Field(() => Json, { nullable: true, description: 'Other headers, in place of all present ones.' })
   headers?: unknown;
 
-  @Field(() => String, { nullable: true, description: 'Another signing secret of your own.' })
+  @Field(() => String, {
+    nullable: true,
+    description:
+      'A signing secret of your own (`whsec_` and base64) in place of the present one, from the next attempt on.',
+  })
   signingSecret?: string | null;
 
   @Field(() => Boolean, {
@@ -183,13 +191,24 @@ export class UpdateHttpWorkerInput {
   })
   regenerateSigningSecret!: boolean;
 
-  @Field(() => Json, { nullable: true, description: 'Another JSON Schema; null for none.' })
+  @Field(() => Json, {
+    nullable: true,
+    description:
+      'A JSON Schema (2020-12) that bodies must fit from now on, at most 262,144 characters; null takes any body.',
+  })
   inputSchema?: unknown;
 
-  @Field(() => Duration, { nullable: true, description: 'After how long an attempt is aborted.' })
+  @Field(() => Duration, {
+    nullable: true,
+    description: 'After how long an attempt is aborted, at most 1 h; null for 30 s again.',
+  })
   timeout?: number | null;
 
-  @Field(() => Int, { nullable: true, description: 'How many attempts an execution has in all.' })
+  @Field(() => Int, {
+    nullable: true,
+    description:
+      'How many attempts an execution has in all, the first one included: 1 to 100; left out or null, it stays.',
+  })
   attemptsMax?: number | null;
 }
 

@@ -6,18 +6,26 @@ import { DateTime, Duration, Json } from '../scalars.js';
 import { WorkerKind } from './enums.js';
 import { NodeObject } from './node.js';
 
-@InterfaceType('Worker', { description: 'What an execution runs.', implements: NodeObject })
+@InterfaceType('Worker', {
+  description:
+    'Something that can be run for a call: an agent, an HTTP endpoint, a TypeScript function or a workflow. Each change makes a new version.',
+  implements: NodeObject,
+})
 export abstract class WorkerObject extends NodeObject {
   constructor(readonly view: WorkerView) {
     super(view.id);
   }
 
-  @Field(() => String, { description: 'Its name.' })
+  @Field(() => String, { description: 'What people call it, 1 to 200 characters. Not unique: refer to workers by id.' })
   get name(): string {
     return this.view.name;
   }
 
-  @Field(() => String, { nullable: true, description: 'What it does.' })
+  @Field(() => String, {
+    nullable: true,
+    description:
+      'What it does, for people and for agents that use it as a tool, at most 2,000 characters; null for none.',
+  })
   get description(): string | null {
     return this.view.description;
   }
@@ -55,12 +63,12 @@ export abstract class WorkerObject extends NodeObject {
     return this.view.attemptsMax;
   }
 
-  @Field(() => DateTime, { description: 'When it was made.' })
+  @Field(() => DateTime, { description: 'When its first version was stored.' })
   get createdAt(): Date {
     return this.view.createdAt;
   }
 
-  @Field(() => DateTime, { description: 'When it was last changed.' })
+  @Field(() => DateTime, { description: 'When its current version was stored.' })
   get updatedAt(): Date {
     return this.view.updatedAt;
   }
@@ -76,7 +84,7 @@ export abstract class WorkerObject extends NodeObject {
   implements: [NodeObject, WorkerObject],
 })
 export class HttpWorkerObject extends WorkerObject {
-  @Field(() => String, { description: 'The HTTP method of its requests.' })
+  @Field(() => String, { description: 'GET, POST, PUT, PATCH or DELETE. A GET sends no body.' })
   get method(): string {
     return this.#definition.method;
   }

@@ -18,7 +18,9 @@ export class WorkflowStepObject {
     return this.step.id;
   }
 
-  @Field(() => WorkflowStepKind, { description: 'What it does.' })
+  @Field(() => WorkflowStepKind, {
+    description: 'Whether it runs a worker, sends a request, waits, asks a person, branches or loops.',
+  })
   get kind(): WorkflowStepKindName {
     return this.step.kind.toUpperCase() as WorkflowStepKindName;
   }
