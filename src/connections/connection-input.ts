@@ -4,6 +4,7 @@ import { outboundUrl } from '../outbound/outbound-url.js';
 import { descriptionFaults, nameFaults } from '../lib/text-rules.js';
 import type { Outcome, UserError } from '../lib/user-error.js';
 import { CONNECTION_AUTHENTICATIONS, type ConnectionAuthenticationKind } from './connection.entity.js';
+import { inputMessage } from '../lib/input-message.js';
 
 /** How a connection proves itself, in plain text. */
 export interface ConnectionAuthenticationInput {
@@ -65,7 +66,7 @@ export type ConnectionFields = z.output<typeof FIELDS>;
 
 /** Checks all fields and finds all faults. No message repeats a secret. */
 export function parseConnectionInput(input: ConnectionInput): Outcome<ConnectionFields> {
-  const parsed = FIELDS.safeParse(input);
+  const parsed = FIELDS.safeParse(input, { error: inputMessage });
   const userErrors: UserError[] = [
     ...nameFaults(['name'], input.name),
     ...descriptionFaults(['description'], input.description ?? '', DESCRIPTION_CHARACTERS_MAX),

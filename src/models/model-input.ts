@@ -4,6 +4,7 @@ import { type Outcome, succeeded, type UserError } from '../lib/user-error.js';
 import { outboundUrl } from '../outbound/outbound-url.js';
 import { MODEL_PROVIDERS, type ModelProvider } from './model.entity.js';
 import { hasHome } from './provider-urls.js';
+import { inputMessage } from '../lib/input-message.js';
 
 /** Everything that can be said of a model. Prices are nano-dollars for a million tokens, limits of 0 are none. */
 export interface ModelInput {
@@ -75,7 +76,7 @@ export type ModelFields = z.output<typeof FIELDS>;
 
 /** Checks all fields and finds all faults. No message repeats a key. */
 export function parseModelInput(input: ModelInput): Outcome<ModelFields> {
-  const parsed = FIELDS.safeParse(input);
+  const parsed = FIELDS.safeParse(input, { error: inputMessage });
   const userErrors: UserError[] = [
     ...nameFaults(['name'], input.name),
     ...(parsed.error?.issues ?? []).map(({ path, message, code }) => ({

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { UserError } from '../../lib/user-error.js';
 import { isReservedHeader } from '../manage/reserved-headers.js';
 import type { Provider, Scheme } from '../verify/provider/provider.js';
+import { inputMessage } from '../../lib/input-message.js';
 
 /*
  * The form of the built-in table (verify/provider/provider.ts), narrowed where a user could do harm: these texts stand
@@ -118,7 +119,7 @@ export type ParsedDefinition =
 
 /** Checks a definition that a user wrote, and names every fault by its place. */
 export function parseDefinition(given: unknown): ParsedDefinition {
-  const parsed = DEFINITION.safeParse(given);
+  const parsed = DEFINITION.safeParse(given, { error: inputMessage });
   if (!parsed.success) {
     return { userErrors: parsed.error.issues.map(({ path, message }) => invalid(path.map(String), message)) };
   }

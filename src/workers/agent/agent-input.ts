@@ -8,6 +8,7 @@ import { hasUnstorableText } from '../schema-validator.js';
 import type { JsonSchema } from '../worker.entities.js';
 import { AgentDefinition, type AgentToolDefinition } from './agent-definition.js';
 import { pathParameters } from './tools/http-tool.js';
+import { inputMessage } from '../../lib/input-message.js';
 
 /** Everything that can be said of an agent. What is `null` or left out has its default. */
 export interface AgentWorkerInput extends AgentSettings {
@@ -63,7 +64,7 @@ const Frame = z.object({
 export function parseAgentWorkerInput(input: AgentWorkerInput): Outcome<AgentWorkerFields> {
   const { instructions, modelId, temperature, outputTokensMax, stepsMax, messageHistoryLimit, inputTemplate, tools } =
     input;
-  const frame = Frame.safeParse(given(input));
+  const frame = Frame.safeParse(given(input), { error: inputMessage });
   const definition = AgentDefinition.safeParse(
     given({
       instructions,
@@ -75,6 +76,7 @@ export function parseAgentWorkerInput(input: AgentWorkerInput): Outcome<AgentWor
       inputTemplate,
       tools: tools?.map((tool) => given(tool as object)),
     }),
+    { error: inputMessage },
   );
   const userErrors: UserError[] = [
     ...nameFaults(['name'], input.name),

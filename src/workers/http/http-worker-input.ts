@@ -8,6 +8,7 @@ import { URL_CHARACTERS_MAX } from '../../outbound/outbound-url.js';
 import { httpMethod, signingSecret } from './http-definition.js';
 import { type HttpTemplates, templateFaults } from './http-template-faults.js';
 import { normalUrl } from './http-url.js';
+import { inputMessage } from '../../lib/input-message.js';
 
 /** Everything that can be said of an HTTP worker. */
 export interface HttpWorkerInput extends HttpTemplates {
@@ -74,7 +75,7 @@ export type HttpWorkerFields = z.output<typeof FIELDS>;
 
 /** Checks all fields and finds all faults. */
 export function parseHttpWorkerInput(input: HttpWorkerInput): Outcome<HttpWorkerFields> {
-  const parsed = FIELDS.safeParse(input);
+  const parsed = FIELDS.safeParse(input, { error: inputMessage });
   const userErrors: UserError[] = [
     ...nameFaults(['name'], input.name),
     ...descriptionFaults(['description'], input.description ?? '', DESCRIPTION_CHARACTERS_MAX),

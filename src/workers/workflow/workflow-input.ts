@@ -4,6 +4,7 @@ import { type Outcome, refused, succeeded, type UserError } from '../../lib/user
 import { fieldFault } from '../input-faults.js';
 import { type CompiledWorkflow, compileWorkflow } from './compile-workflow.js';
 import { readWorkflowText } from './workflow-text.js';
+import { inputMessage } from '../../lib/input-message.js';
 
 /** A definition in one of its two forms. */
 export interface DefinitionInput {
@@ -46,7 +47,10 @@ const Frame = z.object({
 /** Checks everything but the definition. */
 export function readWorkflowFields(input: WorkflowInput): Outcome<WorkflowFields> {
   const { name, description, timeoutMs, attemptsMax } = input;
-  const frame = Frame.safeParse({ timeoutMs: timeoutMs ?? undefined, attemptsMax: attemptsMax ?? undefined });
+  const frame = Frame.safeParse(
+    { timeoutMs: timeoutMs ?? undefined, attemptsMax: attemptsMax ?? undefined },
+    { error: inputMessage },
+  );
   const userErrors: UserError[] = [
     ...nameFaults(['name'], name),
     ...descriptionFaults(['description'], description ?? '', DESCRIPTION_CHARACTERS_MAX),
