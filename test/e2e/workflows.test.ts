@@ -222,6 +222,16 @@ describe('runWorker', () => {
       }),
     ).rejects.toThrow(/RATE_LIMITED.*retryAfterMs/);
     await limit(null);
+    // A limit that is lifted is heard of a moment later.
+    await pollUntil('a run without the limit', () =>
+      run({ workerId: 'worker-echo', input: 1 }).then(
+        () => true,
+        (error: Error) => {
+          if (!error.message.includes('RATE_LIMITED')) throw error;
+          return undefined;
+        },
+      ),
+    );
   });
 
   it('makes no webhook that somebody could see or call', async () => {
