@@ -117,6 +117,17 @@ describe('creating a webhook', () => {
     expect(outcomes.filter(({ secret }) => secret !== undefined)).toHaveLength(1);
     expect(await countWebhooks(fixture, editor, { text: 'Once' })).toBe(1);
 
+    const same = {
+      ...input,
+      name: ' Once ',
+      description: null,
+      filter: null,
+      allowedCidrs: [],
+      acceptAnyJson: false,
+      callbackUrl: null,
+      syncTimeoutMs: null,
+    };
+    expect(valueOf(await createWebhook(fixture, editor, same)).webhook.id).toBe(outcomes[0]!.webhook.id);
     const other = await createWebhook(fixture, editor, { ...input, name: 'Once more' });
     expect(faults(other)).toEqual(['idempotencyKey IDEMPOTENCY_MISMATCH']);
     expect(faults(await createWebhook(fixture, editor, { ...input, idempotencyKey: '' }))).toEqual([

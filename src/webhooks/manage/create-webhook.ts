@@ -87,12 +87,29 @@ export async function createWebhook(
     ];
     if (userErrors.length > 0) return { ok: false, userErrors };
 
+    const fields = {
+      name: input.name.trim(),
+      description: input.description ?? null,
+      active: input.active,
+      executionMode: input.executionMode,
+      dispatch: input.dispatch,
+      syncTimeoutMs: input.syncTimeoutMs ?? null,
+      authMethod: authentication.method,
+      authHeaderName: authentication.headerName ?? null,
+      authHeaderPrefix: authentication.headerPrefix ?? null,
+      authProvider: authentication.provider ?? null,
+      idempotencyWindowMs: input.idempotencyWindowMs ?? null,
+      idempotencyPointer: input.idempotencyPointer ?? null,
+      rules: changedRules({}, input),
+      ...flowColumns(input.flow),
+    };
     const id = newRandomUuid(); // it stands in the URL, so it must not be guessed
     if (idempotencyKey !== undefined && idempotencyKey !== null) {
       const before = await claimCreationKey(em, principal, {
         key: idempotencyKey,
         kind: 'webhook',
-        input: { ...input, idempotencyKey: null, authentication: { ...authentication, secret: null } },
+        // What is to be stored: left out, null or as it is by default are the same.
+        input: { ...fields, workerIds: input.workerIds, callbackUrl: input.callbackUrl ?? null },
         subjectId: formatId('webhook', id),
       });
       if (!before.ok) return before;
@@ -102,20 +119,7 @@ export async function createWebhook(
     em.persist(
       em.create(WebhookEntity, {
         id,
-        name: input.name.trim(),
-        description: input.description ?? null,
-        active: input.active,
-        executionMode: input.executionMode,
-        dispatch: input.dispatch,
-        syncTimeoutMs: input.syncTimeoutMs ?? null,
-        authMethod: authentication.method,
-        authHeaderName: authentication.headerName ?? null,
-        authHeaderPrefix: authentication.headerPrefix ?? null,
-        authProvider: authentication.provider ?? null,
-        idempotencyWindowMs: input.idempotencyWindowMs ?? null,
-        idempotencyPointer: input.idempotencyPointer ?? null,
-        rules: changedRules({}, input),
-        ...flowColumns(input.flow),
+        ...fields,
         paused: false,
         ownerId: principal.userId,
         version: 1,
