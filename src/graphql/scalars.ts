@@ -121,7 +121,7 @@ function readDuration(value: unknown, node?: ValueNode): number {
 function readNanos(value: unknown, node?: ValueNode): bigint {
   const nanos = typeof value === 'string' ? parseNanos(value) : undefined;
   if (nanos !== undefined) return nanos;
-  throw badInput('A Decimal has digits and at most nine of them behind the point, such as "2.50".', node);
+  throw badInput('A Decimal has at most nine digits before the point and nine behind it, such as "2.50".', node);
 }
 
 function badInput(message: string, node?: ValueNode): GraphQLError {
