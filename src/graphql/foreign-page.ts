@@ -23,7 +23,10 @@ export function foreignPageRefusal({
   return (ctx) => {
     const { authorization, origin } = ctx.headers;
     if (authorization !== undefined || isOwnOrigin(origin, ctx.state, publicUrl())) return false;
-    const error = codedError('FORBIDDEN', 'This is not a page of ours. Behind a proxy that changes Host, set PUBLIC_URL.');
+    const error = codedError(
+      'FORBIDDEN',
+      'This is not a page of ours. Behind a proxy that changes Host, set PUBLIC_URL.',
+    );
     ctx.set('Cache-Control', 'no-store');
     ctx.set('Connection', 'close'); // a body that nobody reads would be taken for the next request
     ctx.status = 403;
