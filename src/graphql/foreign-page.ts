@@ -1,7 +1,7 @@
 import type Koa from 'koa';
 import type { Logger } from '../lib/logger.js';
 import { codedError, presentError } from './errors.js';
-import { isOwnOrigin } from './live/origin.js';
+import { isOwnOrigin } from './origin.js';
 import type { RequestFacts } from './request-facts.js';
 
 export interface ForeignPageOptions {

@@ -10,9 +10,9 @@ import {
 import { koaMiddleware } from '@as-integrations/koa';
 import { type GraphQLSchema, OperationTypeNode } from 'graphql';
 import type Koa from 'koa';
-import { DATABASE_RETRY_AFTER_MS, isDatabaseAway } from '../db/database-away.js';
 import { AppError } from '../errors.js';
 import type { Logger } from '../lib/logger.js';
+import { answerOutage } from './answer-outage.js';
 import type { GraphqlContext } from './context.js';
 import { codedError, presentError } from './errors.js';
 import type { OperationLimits } from './limits/operation-limits.js';
@@ -97,10 +97,7 @@ export function createHttpTransport(options: HttpTransportOptions): HttpTranspor
         try {
           Object.assign(ctx.state, { graphql: await options.contextOf(ctx.state, ctx.headers) });
         } catch (error) {
-          if (!isDatabaseAway(error)) throw error;
-          ctx.status = 503;
-          ctx.set('Retry-After', String(Math.ceil(DATABASE_RETRY_AFTER_MS / 1_000)));
-          ctx.body = { errors: [present(error)] };
+          answerOutage(ctx, error, present);
           return;
         }
         await run(ctx, () => Promise.resolve());

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { createSourceEventStream, execute, type ExecutionArgs, type ExecutionResult } from 'graphql';
 import { isDatabaseAway } from '../../db/database-away.js';
 import type { GraphqlContext } from '../context.js';
-import { outagePauseMs } from '../subscriptions/patient-sql.js';
+import { outagePauseMs } from '../../db/patient-sql.js';
 
 /** A subscription's results, as graphql-ws and graphql-sse want them. */
 export type Results = AsyncGenerator<ExecutionResult, void, void>;

@@ -1,7 +1,8 @@
+import type { GraphQLFormattedError } from 'graphql';
 import type Koa from 'koa';
 import type { Principal } from '../../access/principal.js';
-import { DATABASE_RETRY_AFTER_MS, isDatabaseAway } from '../../db/database-away.js';
 import { AppError } from '../../errors.js';
+import { answerOutage } from '../answer-outage.js';
 import { codedError, type GraphqlErrorCode, presentError } from '../errors.js';
 import type { OperationPayload } from '../live/live-operations.js';
 import type { LiveOptions } from '../live/live-options.js';
@@ -30,10 +31,11 @@ export function createSseTransport(
   return async (ctx) => {
     if (ctx.accepts('application/json', 'text/event-stream') !== 'text/event-stream') return false;
     const { requestId } = ctx.state;
+    const present = (error: unknown): GraphQLFormattedError =>
+      presentError(error, { requestId, log, suggestions: introspection });
     const refuse = (status: number, code: GraphqlErrorCode, message?: string): true => {
-      const error = presentError(codedError(code, message), { requestId, log, suggestions: introspection });
       ctx.status = status;
-      ctx.body = { errors: [error] };
+      ctx.body = { errors: [present(codedError(code, message))] };
       return true;
     };
     ctx.vary('Accept');
@@ -62,10 +64,7 @@ export function createSseTransport(
     try {
       principal = await authenticator.authenticate({ authorization, cookie });
     } catch (error) {
-      if (!isDatabaseAway(error)) throw error;
-      ctx.set('Retry-After', String(Math.ceil(DATABASE_RETRY_AFTER_MS / 1_000)));
-      ctx.status = 503;
-      ctx.body = { errors: [presentError(error, { requestId, log, suggestions: introspection })] };
+      answerOutage(ctx, error, present);
       return true;
     }
     if (principal === undefined) {

@@ -1,5 +1,5 @@
 import type { Sql } from '../../db/database.js';
-import { patientSql } from './patient-sql.js';
+import { patientSql } from '../../db/patient-sql.js';
 
 /** What a subscription yields, and what ends it from outside. */
 export interface LiveStream<T> extends AsyncIterableIterator<T, void, void> {

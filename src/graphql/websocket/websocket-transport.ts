@@ -5,7 +5,7 @@ import { WebSocketServer } from 'ws';
 import { CLOSE } from '../live/close-codes.js';
 import type { LiveOptions } from '../live/live-options.js';
 import type { LiveSessions } from '../live/live-sessions.js';
-import { isOwnOrigin } from '../live/origin.js';
+import { isOwnOrigin } from '../origin.js';
 import type { RequestFacts } from '../request-facts.js';
 import { closeSocket } from './close-socket.js';
 import { SocketSession } from './socket-session.js';

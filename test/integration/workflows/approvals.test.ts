@@ -5,8 +5,8 @@ import { decideApproval } from '../../../src/executions/decide-approval.js';
 import { listApprovals } from '../../../src/executions/list-approvals.js';
 import { readStepsOfExecutions } from '../../../src/executions/read-steps.js';
 import { asJsonText } from '../../../src/lib/json-text.js';
-import { newWorkerId } from '../../../src/lib/ids.js';
 import { type ExecutionFixture, openExecutionFixture, signal } from '../../support/execution-fixture.js';
+import { addWorkflowOf, beginWorkflow, operatorOf } from '../../support/workflow-runs.js';
 
 let fixture: ExecutionFixture;
 let operator: Principal;
@@ -14,22 +14,15 @@ let operator: Principal;
 beforeAll(async () => {
   fixture = await openExecutionFixture();
   await fixture.startRunner();
-  const { rows } = await fixture.pool.query<{ id: string }>('select id from users');
-  operator = { userId: rows[0]!.id, role: 'operator', scopes: [], credential: { type: 'api-token', id: 'test' } };
+  operator = await operatorOf(fixture);
 });
 
 afterAll(() => fixture.close());
 
-const workflowOf = async (...steps: readonly unknown[]): Promise<string> => {
-  const id = newWorkerId();
-  await fixture.addWorkflow(id, { version: 1, steps });
-  return id;
-};
+const workflowOf = (...steps: readonly unknown[]): Promise<string> => addWorkflowOf(fixture, steps);
 
-const begun = async (workflowId: string, body = '{}'): Promise<{ callId: string; executionId: string }> => {
-  const { callId, executionIds } = await fixture.store([workflowId], { body });
-  return { callId, executionId: executionIds[0]! };
-};
+const begun = (workflowId: string, body?: string): ReturnType<typeof beginWorkflow> =>
+  beginWorkflow(fixture, workflowId, body);
 
 const step = async (executionId: string, path: string): Promise<{ status: string; state: unknown } | undefined> =>
   (await readStepsOfExecutions(fixture.pool, [executionId])).get(executionId)?.find((one) => one.path === path);

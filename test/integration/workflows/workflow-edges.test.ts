@@ -4,11 +4,12 @@ import { AppError } from '../../../src/errors.js';
 import { decideApproval } from '../../../src/executions/decide-approval.js';
 import { listApprovals } from '../../../src/executions/list-approvals.js';
 import { readStepsOfExecutions } from '../../../src/executions/read-steps.js';
-import { newUuidV7, newWorkerId } from '../../../src/lib/ids.js';
+import { newUuidV7 } from '../../../src/lib/ids.js';
 import { asJsonText } from '../../../src/lib/json-text.js';
 import { wakeIfDecided } from '../../../src/executions/wake-decided.js';
 import { type ExecutionFixture, openExecutionFixture, signal } from '../../support/execution-fixture.js';
 import type { QueueRunner } from '../../../src/queue/runner.js';
+import { addWorkflowOf, beginWorkflow, operatorOf } from '../../support/workflow-runs.js';
 
 let fixture: ExecutionFixture;
 let operator: Principal;
@@ -17,20 +18,13 @@ let runner: QueueRunner;
 beforeAll(async () => {
   fixture = await openExecutionFixture();
   runner = await fixture.startRunner();
-  const { rows } = await fixture.pool.query<{ id: string }>('select id from users');
-  operator = { userId: rows[0]!.id, role: 'operator', scopes: [], credential: { type: 'api-token', id: 'test' } };
+  operator = await operatorOf(fixture);
 });
 afterAll(() => fixture.close());
 
-const workflowOf = async (...steps: readonly unknown[]): Promise<string> => {
-  const id = newWorkerId();
-  await fixture.addWorkflow(id, { version: 1, steps });
-  return id;
-};
-const begun = async (workflowId: string, body = '{}'): Promise<{ callId: string; executionId: string }> => {
-  const { callId, executionIds } = await fixture.store([workflowId], { body });
-  return { callId, executionId: executionIds[0]! };
-};
+const workflowOf = (...steps: readonly unknown[]): Promise<string> => addWorkflowOf(fixture, steps);
+const begun = (workflowId: string, body?: string): ReturnType<typeof beginWorkflow> =>
+  beginWorkflow(fixture, workflowId, body);
 const statuses = async (executionId: string): Promise<Record<string, string>> =>
   Object.fromEntries(
     ((await readStepsOfExecutions(fixture.pool, [executionId])).get(executionId) ?? []).map((s) => [s.path, s.status]),

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { isOwnOrigin } from '../../../src/graphql/live/origin.js';
+import { isOwnOrigin } from '../../../src/graphql/origin.js';
 
 describe('isOwnOrigin', () => {
   const facts = { requestId: 'r', secure: true, host: 'Gateway.example:443' };

@@ -1,4 +1,4 @@
-import type { RequestFacts } from '../request-facts.js';
+import type { RequestFacts } from './request-facts.js';
 
 /**
  * Whether a request or a WebSocket handshake comes from our own pages or from a program. A browser sends its cookies

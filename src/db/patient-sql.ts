@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
-import type { Sql } from '../../db/database.js';
-import { isDatabaseAway } from '../../db/database-away.js';
+import type { Sql } from './database.js';
+import { isDatabaseAway } from './database-away.js';
 
 /** Many streams ask again when the database is back: not all in one moment. Milliseconds. */
 const PAUSE_MS = { least: 200, most: 1_000 };
